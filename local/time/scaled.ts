@@ -18,34 +18,64 @@ export interface Scale {
 export const scaledNow = (scale: Scale): number =>
   scale.origin + (real.now() - scale.realStart) * scale.speed;
 
+export interface ScaledTimeline extends Timeline {
+  /** The scale as it is now, for a process that is to live in the same time. */
+  scale(): Scale;
+  /** From now on time passes that fast. What is due is moved; other processes do not notice. */
+  setSpeed(speed: number): void;
+}
+
+interface Pending {
+  at: number;
+  act: () => void | Promise<void>;
+  timer: NodeJS.Timeout;
+}
+
 /** Modelled time that passes `speed` times as fast as the machine's. */
-export const scaledTimeline = (scale: Scale, onError: (error: unknown) => void): Timeline => {
-  const pending = new Set<NodeJS.Timeout>();
+export const scaledTimeline = (start: Scale, onError: (error: unknown) => void): ScaledTimeline => {
+  let scale = { ...start };
+  const pending = new Set<Pending>();
+  const arm = (entry: Omit<Pending, "timer">): Pending => {
+    const wait = Math.max(0, (entry.at - scaledNow(scale)) / scale.speed);
+    const armed: Pending = {
+      ...entry,
+      timer: real.setTimeout(() => {
+        pending.delete(armed);
+        Promise.resolve().then(entry.act).catch(onError);
+      }, wait),
+    };
+    pending.add(armed);
+    return armed;
+  };
   const after = (milliseconds: number, act: () => void | Promise<void>): Timer => {
-    const timer = real.setTimeout(
-      () => {
-        pending.delete(timer);
-        Promise.resolve().then(act).catch(onError);
-      },
-      Math.max(0, milliseconds / scale.speed),
-    );
-    pending.add(timer);
+    let cancelled = false;
+    const once = () => (cancelled ? undefined : act());
+    const armed = arm({ at: scaledNow(scale) + Math.max(0, milliseconds), act: once });
     return {
       cancel: () => {
-        real.clearTimeout(timer);
-        pending.delete(timer);
+        cancelled = true;
+        real.clearTimeout(armed.timer);
+        pending.delete(armed);
       },
     };
+  };
+  const close = () => {
+    for (const { timer } of pending) real.clearTimeout(timer);
+    pending.clear();
   };
   return {
     now: () => scaledNow(scale),
     after,
     every: (milliseconds, act) => repeat(after, () => scaledNow(scale), milliseconds, act),
     sleep: (milliseconds) => new Promise((resolve) => void after(milliseconds, resolve)),
-    close: () => {
-      for (const timer of pending) real.clearTimeout(timer);
-      pending.clear();
+    scale: () => ({ ...scale }),
+    setSpeed: (speed) => {
+      scale = { speed, origin: scaledNow(scale), realStart: real.now() };
+      const due = [...pending];
+      close();
+      for (const { at, act } of due) arm({ at, act });
     },
+    close,
   };
 };
 

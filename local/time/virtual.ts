@@ -36,8 +36,12 @@ export const virtualTimeline = (origin: number): VirtualTimeline => {
     return { cancel: () => void (due.cancelled = true) };
   };
 
-  /** Promise jobs and next ticks all run before the event loop reaches its check phase. */
-  const quiet = () => new Promise<void>((resolve) => void settle(resolve));
+  /**
+   * Promise jobs and next ticks all run before the event loop reaches its check phase. Two turns,
+   * because the SDK puts some of its work off to the next one.
+   */
+  const quiet = () =>
+    new Promise<void>((resolve) => void settle(() => void settle(() => resolve())));
 
   const step = async (limit: number): Promise<boolean> => {
     await quiet();
@@ -73,7 +77,7 @@ export const virtualTimeline = (origin: number): VirtualTimeline => {
         const stepped = await step(limit);
         if (settled) break;
         if (!stepped) {
-          await quiet();
+          for (let turn = 0; turn < 20 && !settled; turn += 1) await quiet();
           if (settled) break;
           throw new Error(
             `virtual time stopped at ${new Date(now).toISOString()}: ` +

@@ -1,0 +1,58 @@
+import { CloudWatchClient, PutMetricDataCommand } from "@aws-sdk/client-cloudwatch";
+import { clientOptions, perRegion } from "../../shared/clients.ts";
+import { sentence } from "../../shared/outcome.ts";
+import type { Runtime } from "../../shared/runtime.ts";
+import { linked, regionOf } from "../../shared/runtime.ts";
+import type { CanaryPorts } from "./canary.ts";
+import type { Look } from "./decide.ts";
+
+interface CanaryLink extends Record<string, unknown> {
+  /** The role path of each region's load balancer, by region. */
+  roleUrls: Record<string, string>;
+  publicUrl: string;
+  /** Where the verdicts are needed: the region that would take over. */
+  reportTo: string[];
+}
+
+const namespace = "Nightshift";
+
+export const canaryPorts = (runtime: Runtime): CanaryPorts => {
+  const observer = regionOf(runtime);
+  const link = linked<CanaryLink>(runtime, "Canary");
+  const client = perRegion((region) => new CloudWatchClient(clientOptions(runtime, region)));
+  const at = async (url: string): Promise<Look> => {
+    try {
+      const host = new URL(url).hostname;
+      const resolver = runtime.config.failover.resolvers[0] ?? "";
+      const [address] = await runtime.web.resolve(host, resolver);
+      if (!address) return { status: null, body: "", detail: `${host} has no address` };
+      const answer = await runtime.web.request({ url, address, timeoutSeconds: 4 });
+      return { status: answer.status, body: answer.body.slice(0, 200), detail: "answered" };
+    } catch (error) {
+      return { status: null, body: "", detail: sentence(error) };
+    }
+  };
+  return {
+    observer,
+    regions: Object.keys(link.roleUrls).filter((region) => region !== observer),
+    lookAtRegion: (region) => at(link.roleUrls[region] ?? ""),
+    lookAtPublicName: () => at(new URL("/health/ready", link.publicUrl).href),
+    report: async (verdicts) => {
+      const MetricData = verdicts.map(({ place, verdict }) => ({
+        MetricName: place === "public" ? "PublicNameServes" : "RegionReachable",
+        Value: verdict.well ? 1 : 0,
+        Timestamp: new Date(runtime.clock.now()),
+        Dimensions: [
+          ...(place === "public" ? [] : [{ Name: "Region", Value: place }]),
+          { Name: "Observer", Value: observer },
+        ],
+      }));
+      const put = new PutMetricDataCommand({ Namespace: namespace, MetricData });
+      const sent = await Promise.allSettled(
+        link.reportTo.map((region) => client(region).send(put)),
+      );
+      const failed = sent.find((each) => each.status === "rejected");
+      if (failed) throw failed.reason;
+    },
+  };
+};

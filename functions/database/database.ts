@@ -1,0 +1,95 @@
+import type { Session } from "../../shared/runtime.ts";
+import type { DatabaseRequest, Logins, Position } from "./decide.ts";
+import { statements } from "./statements.ts";
+
+export interface DatabasePorts {
+  /** Opens a session as Nightshift's own login. */
+  session(): Promise<Session>;
+  /** The application's roles, from the deployment. */
+  roles: string[];
+}
+
+/** Runs one request of the menu on one session, which is closed whatever happens. */
+export const runStatement = async (
+  ports: DatabasePorts,
+  request: DatabaseRequest,
+): Promise<unknown> => {
+  if (ports.roles.length === 0) {
+    throw new Error("no application role is configured: a fence would close nothing");
+  }
+  const session = await ports.session();
+  try {
+    return await perform(session, ports.roles, request);
+  } finally {
+    await session.end();
+  }
+};
+
+const perform = async (session: Session, roles: string[], request: DatabaseRequest) => {
+  switch (request.do) {
+    case "prepare":
+      await session.query(statements.prepare.text);
+      return {};
+    case "heartbeat": {
+      const { region, epoch, writtenAtMilliseconds, contactAtMilliseconds } = request;
+      const values = [region, epoch, writtenAtMilliseconds, contactAtMilliseconds];
+      const { rows } = await session.query(statements.heartbeat.text, values);
+      return { lsn: String(rows[0]?.lsn) };
+    }
+    case "position":
+      return position(session);
+    case "logins":
+      return logins(session, roles);
+    case "fence":
+      return fence(session, roles);
+    case "liftFence": {
+      await session.query(statements.nameRoles.text, [roles.join(",")]);
+      await session.query(statements.openLogins.text);
+      return logins(session, roles);
+    }
+    case "probeWrite": {
+      const { rows } = await session.query(statements.probeWrite.text, [request.epoch]);
+      return { epoch: Number(rows[0]?.epoch) };
+    }
+  }
+};
+
+const position = async (session: Session): Promise<Position> => {
+  const { rows } = await session.query(statements.position.text);
+  const row = rows[0];
+  if (!row) throw new Error("the server did not say where it stands");
+  const heartbeat =
+    row.written_at_ms === null || row.written_at_ms === undefined
+      ? null
+      : {
+          region: String(row.region),
+          epoch: Number(row.epoch),
+          writtenAtMilliseconds: Number(row.written_at_ms),
+          contactAtMilliseconds: Number(row.contact_at_ms),
+        };
+  return { recovery: row.recovery === true, lsn: String(row.lsn), heartbeat };
+};
+
+const logins = async (session: Session, roles: string[]): Promise<Logins> => {
+  const { rows } = await session.query(statements.logins.text, [roles]);
+  return {
+    roles: rows.map((row) => ({
+      role: String(row.role),
+      canLogin: row.can_login === true,
+      sessions: Number(row.sessions),
+    })),
+  };
+};
+
+/**
+ * Closing comes first and is committed on its own: a session that starts between the two statements
+ * would otherwise outlive the fence. The position after it is what a replica must have replayed for
+ * nothing acknowledged to be missing.
+ */
+const fence = async (session: Session, roles: string[]) => {
+  await session.query(statements.nameRoles.text, [roles.join(",")]);
+  await session.query(statements.closeLogins.text);
+  const { rows } = await session.query(statements.endSessions.text, [roles]);
+  const { lsn } = await position(session);
+  return { ...(await logins(session, roles)), ended: Number(rows[0]?.ended ?? 0), lsn };
+};

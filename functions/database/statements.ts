@@ -1,0 +1,107 @@
+/**
+ * The whole menu: nothing else is ever sent to a database by Nightshift outside rotation. Values are
+ * bound, never spliced; the names of the application's roles come from the deployment, not from the
+ * caller, and are passed to `format(%I)` on the server.
+ */
+export interface Statement {
+  text: string;
+  /** Runs on a replica, too. */
+  readOnly: boolean;
+}
+
+export const statements = {
+  /** Makes Nightshift's own schema. Safe to repeat. */
+  prepare: {
+    readOnly: false,
+    text: `
+      CREATE SCHEMA IF NOT EXISTS nightshift;
+      CREATE TABLE IF NOT EXISTS nightshift.heartbeat (
+        only boolean PRIMARY KEY DEFAULT true CHECK (only),
+        region text NOT NULL, epoch bigint NOT NULL,
+        written_at_ms bigint NOT NULL, contact_at_ms bigint NOT NULL);
+      CREATE TABLE IF NOT EXISTS nightshift.probe (
+        only boolean PRIMARY KEY DEFAULT true CHECK (only), epoch bigint NOT NULL)`,
+  },
+
+  /**
+   * The heartbeat row. Its time is the guard's clock and not the server's, so that whoever compares
+   * it later compares clocks that are kept by the same service. Answers with the log position
+   * after it.
+   */
+  heartbeat: {
+    readOnly: false,
+    text: `
+      INSERT INTO nightshift.heartbeat (region, epoch, written_at_ms, contact_at_ms)
+      VALUES ($1, $2, $3, $4)
+      ON CONFLICT (only) DO UPDATE SET region = excluded.region, epoch = excluded.epoch,
+        written_at_ms = excluded.written_at_ms, contact_at_ms = excluded.contact_at_ms
+      RETURNING pg_current_wal_lsn()::text AS lsn`,
+  },
+
+  /** Where this server stands: replica or not, how far it has replayed, and its heartbeat row. */
+  position: {
+    readOnly: true,
+    text: `
+      SELECT pg_is_in_recovery() AS recovery,
+        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS lsn,
+        h.region, h.epoch::float8 AS epoch,
+        h.written_at_ms::float8 AS written_at_ms, h.contact_at_ms::float8 AS contact_at_ms
+      FROM (SELECT 1) AS one LEFT JOIN nightshift.heartbeat AS h ON true`,
+  },
+
+  /** Which of the application's roles may log in, and how many of their sessions are open. */
+  logins: {
+    readOnly: true,
+    text: `
+      SELECT r.rolname AS role, r.rolcanlogin AS can_login,
+        (SELECT count(*)::int FROM pg_stat_activity AS a WHERE a.usename = r.rolname) AS sessions
+      FROM pg_roles AS r WHERE r.rolname = ANY ($1) ORDER BY r.rolname`,
+  },
+
+  /** Closes the application's logins and makes whatever they still run read-only. */
+  closeLogins: {
+    readOnly: false,
+    text: `
+      DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT rolname FROM pg_roles
+          WHERE rolname = ANY (string_to_array(current_setting('nightshift.roles'), ','))
+        LOOP
+          EXECUTE format('ALTER ROLE %I NOLOGIN', name);
+          EXECUTE format('ALTER ROLE %I SET default_transaction_read_only = on', name);
+        END LOOP;
+      END $$`,
+  },
+
+  /** Ends the sessions of the application's roles. Run after \`closeLogins\` has been committed. */
+  endSessions: {
+    readOnly: false,
+    text: `
+      SELECT count(*)::int AS ended FROM (
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY ($1)) AS ended`,
+  },
+
+  /** Opens the application's logins again. */
+  openLogins: {
+    readOnly: false,
+    text: `
+      DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT rolname FROM pg_roles
+          WHERE rolname = ANY (string_to_array(current_setting('nightshift.roles'), ','))
+        LOOP
+          EXECUTE format('ALTER ROLE %I LOGIN', name);
+          EXECUTE format('ALTER ROLE %I RESET default_transaction_read_only', name);
+        END LOOP;
+      END $$`,
+  },
+
+  /** Names the application's roles to the two statements above, for this session only. */
+  nameRoles: { readOnly: true, text: `SELECT set_config('nightshift.roles', $1, false)` },
+
+  /** A committed write proves that the server takes writes. */
+  probeWrite: {
+    readOnly: false,
+    text: `
+      INSERT INTO nightshift.probe (epoch) VALUES ($1)
+      ON CONFLICT (only) DO UPDATE SET epoch = excluded.epoch RETURNING epoch::float8 AS epoch`,
+  },
+} as const satisfies Record<string, Statement>;

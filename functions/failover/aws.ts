@@ -1,0 +1,248 @@
+import {
+  AutoScalingClient,
+  DescribeAutoScalingGroupsCommand,
+  SetDesiredCapacityCommand,
+} from "@aws-sdk/client-auto-scaling";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  DescribeDBInstancesCommand,
+  PromoteReadReplicaCommand,
+  RDSClient,
+} from "@aws-sdk/client-rds";
+import {
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+  StopReplicationToReplicaCommand,
+} from "@aws-sdk/client-secrets-manager";
+import { approvals } from "../../shared/approval.ts";
+import { sha256 } from "../../shared/canonical.ts";
+import { clientOptions, invocation } from "../../shared/clients.ts";
+import { readContact } from "../../shared/contact.ts";
+import { coordination } from "../../shared/coordination.ts";
+import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
+import { invoker } from "../../shared/invoke.ts";
+import { dynamodbJournal, journal } from "../../shared/journal.ts";
+import { claimLease, closeAttempt, readLease, settleLease } from "../../shared/lease.ts";
+import { runMessage } from "../../shared/message.ts";
+import { readPause } from "../../shared/pause.ts";
+import type { Runtime } from "../../shared/runtime.ts";
+import { linked, regionOf } from "../../shared/runtime.ts";
+import type { Run } from "./failover.ts";
+import type { Ports, PublicView } from "./ports.ts";
+import { viewOf } from "./view.ts";
+
+interface StandbyLink extends Record<string, unknown> {
+  /** The replica in this region, and the address that it keeps when it is promoted. */
+  replica: string;
+  databaseHost: string;
+  databasePort: number;
+  autoScalingGroup: string;
+  /** Secrets by name; they have the same name in both regions. */
+  secrets: string[];
+  /** Where this region is reached without the public name. */
+  regionalName: string;
+  publicUrl: string;
+}
+
+export const failoverPorts = (runtime: Runtime): Ports => {
+  const here = regionOf(runtime);
+  const { config, clock } = runtime;
+  const home = here === config.regions.primary ? config.regions.standby : config.regions.primary;
+  const link = linked<StandbyLink>(runtime, "Standby");
+  const database = linked<{ name: string }>(runtime, "DatabaseFunction");
+  const guards = linked<Record<string, string>>(runtime, "GuardFunctions");
+  const table = coordination(runtime);
+  const functions = invoker(runtime, invocation);
+  const asking = approvals(table);
+  return {
+    name: `failover in ${here}`,
+    clock,
+    policy: {
+      here,
+      home,
+      ...config.failover,
+      wantedCapacity: config.sizes.application.desired,
+      ttlSeconds: config.domain.ttlSeconds,
+    },
+    readLease: () => readLease(table),
+    claimLease: (seen, run) =>
+      claimLease(table, seen, {
+        region: here,
+        holder: run,
+        nowMilliseconds: Math.floor(clock.now()),
+      }),
+    settleLease: (epoch, run) => settleLease(table, epoch, run),
+    closeAttempt: (seen) => closeAttempt(table, seen),
+    readPause: () => readPause(table),
+    readContact: async () => (await readContact(table, home)) ?? null,
+    approvals: asking,
+    ...replica(runtime, here, link.replica),
+    ...capacity(runtime, here, link.autoScalingGroup),
+    ...secrets(runtime, here, link),
+    database: (request) => functions.ask(here, database.name, request),
+    obey: (region, epoch) => {
+      const guard = guards[region];
+      if (!guard) throw new Error(`no guard function of ${region} is linked`);
+      return functions.ask(region, guard, { do: "obey", epoch });
+    },
+    ...publicSide(runtime, link),
+    ...telling(runtime, here, asking),
+  };
+};
+
+const replica = (runtime: Runtime, region: string, id: string) => {
+  const client = new RDSClient(clientOptions(runtime, region));
+  return {
+    replica: async () => {
+      const { DBInstances } = await client.send(
+        new DescribeDBInstancesCommand({ DBInstanceIdentifier: id }),
+      );
+      const instance = DBInstances?.[0];
+      if (!instance) throw new Error(`RDS does not know ${id} in ${region}`);
+      const infos = instance.StatusInfos ?? [];
+      return {
+        id,
+        status: instance.DBInstanceStatus ?? "unknown",
+        isReplica: instance.ReadReplicaSourceDBInstanceIdentifier !== undefined,
+        replicating: infos.some(({ Status }) => Status === "replicating"),
+      };
+    },
+    promote: async () => {
+      // The real retention and the other settings are re-applied afterwards; 0 is never right.
+      const BackupRetentionPeriod = runtime.config.sizes.database.backupRetentionDays;
+      await client.send(
+        new PromoteReadReplicaCommand({ DBInstanceIdentifier: id, BackupRetentionPeriod }),
+      );
+    },
+  };
+};
+
+const capacity = (runtime: Runtime, region: string, name: string) => {
+  const client = new AutoScalingClient(clientOptions(runtime, region));
+  return {
+    capacity: async () => {
+      const { AutoScalingGroups } = await client.send(
+        new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name] }),
+      );
+      const group = AutoScalingGroups?.[0];
+      if (!group) throw new Error(`Auto Scaling does not know ${name} in ${region}`);
+      const inService = (group.Instances ?? []).filter(
+        ({ LifecycleState, HealthStatus }) =>
+          LifecycleState === "InService" && HealthStatus === "Healthy",
+      ).length;
+      return { desired: group.DesiredCapacity ?? 0, inService, maximum: group.MaxSize ?? 0 };
+    },
+    setDesired: async (instances: number) => {
+      const DesiredCapacity = instances;
+      await client.send(
+        new SetDesiredCapacityCommand({ AutoScalingGroupName: name, DesiredCapacity }),
+      );
+    },
+  };
+};
+
+/** Values are read, changed and written in here and never leave: what goes out is only yes or no. */
+const secrets = (runtime: Runtime, region: string, link: StandbyLink) => {
+  const client = new SecretsManagerClient(clientOptions(runtime, region));
+  const value = async (name: string) => {
+    const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: name }));
+    return JSON.parse(SecretString ?? "{}") as Record<string, unknown>;
+  };
+  const here = (found: Record<string, unknown>) =>
+    found.host === undefined ||
+    (found.host === link.databaseHost && Number(found.port) === link.databasePort);
+  const standsAlone = async (name: string) => {
+    const { PrimaryRegion } = await client.send(new DescribeSecretCommand({ SecretId: name }));
+    return PrimaryRegion === undefined || PrimaryRegion === region;
+  };
+  return {
+    secretNames: link.secrets,
+    secret: async (name: string) => {
+      const [alone, found] = await Promise.all([standsAlone(name), value(name)]);
+      const present = Object.keys(found).length > 0;
+      return { name, present, standsAlone: alone, pointsHere: present && here(found) };
+    },
+    repoint: async (name: string, run: string) => {
+      if (!(await standsAlone(name))) {
+        await client.send(new StopReplicationToReplicaCommand({ SecretId: name }));
+      }
+      const found = await value(name);
+      if (here(found)) return;
+      const next = { ...found, host: link.databaseHost, port: link.databasePort };
+      await client.send(
+        new PutSecretValueCommand({
+          SecretId: name,
+          SecretString: JSON.stringify(next),
+          // The same run makes the same version, so a repeated call is found to be done.
+          ClientRequestToken: sha256(`${run} ${name}`).slice(0, 32),
+        }),
+      );
+    },
+  };
+};
+
+const publicSide = (runtime: Runtime, link: StandbyLink) => {
+  const { web, config } = runtime;
+  const { resolvers, writeProbe } = config.failover;
+  const addresses = async (name: string, resolver: string) =>
+    (await web.resolve(name, resolver)).sort().join(" ");
+  const answersHere = async (resolver: string): Promise<boolean> => {
+    const [answer, expected] = await Promise.all([
+      addresses(config.domain.name, resolver),
+      addresses(link.regionalName, resolver),
+    ]);
+    return answer !== "" && answer === expected;
+  };
+  return {
+    publicView: async (): Promise<PublicView> => {
+      const answers = await Promise.allSettled(resolvers.map(answersHere));
+      const isHere = (index: number) => {
+        const answer = answers[index];
+        return answer?.status === "fulfilled" && answer.value;
+      };
+      return {
+        here: resolvers.filter((_, index) => isHere(index)),
+        elsewhere: resolvers.filter((_, index) => !isHere(index)),
+      };
+    },
+    probePublicWrite: async () => {
+      const [address] = await web.resolve(config.domain.name, resolvers[0] ?? "");
+      if (!address) return { accepted: false, detail: `${config.domain.name} has no address` };
+      const answer = await web.request({
+        url: new URL(writeProbe.path, link.publicUrl).href,
+        method: "POST",
+        body: writeProbe.body.replaceAll("{id}", runtime.random.id()),
+        address,
+        timeoutSeconds: 10,
+      });
+      const accepted = answer.status === writeProbe.expectedStatus;
+      return { accepted, detail: `status ${answer.status}` };
+    },
+  };
+};
+
+const telling = (runtime: Runtime, region: string, asking: ReturnType<typeof approvals>) => {
+  const client = new DynamoDBClient(clientOptions(runtime, region));
+  const { name } = linked<{ name: string }>(runtime, "JournalTable");
+  const book = journal(dynamodbJournal(client, name));
+  const slack = operatorsChannel(runtime, slackCredentials(runtime), {
+    timeoutSeconds: 5,
+    attempts: 2,
+  });
+  return {
+    journal: book.append,
+    show: async (run: Run) => {
+      const approval = run.state === "asking" && run.hash ? await asking.read(run.hash) : undefined;
+      const expiresAt = approval?.expiresAtMilliseconds ?? null;
+      const message = runMessage(viewOf(run, runtime.config.objectives.rpoSeconds, expiresAt));
+      if (run.message) {
+        const updated = await slack.update(run.message.ts, message);
+        return updated.delivered ? run.message : null;
+      }
+      const posted = await slack.post(message);
+      return posted.delivered ? { channel: posted.channel, ts: posted.ts } : null;
+    },
+  };
+};

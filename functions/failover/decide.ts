@@ -1,0 +1,270 @@
+import { isoSeconds } from "../../shared/clock.ts";
+import type { Contact } from "../../shared/contact.ts";
+import type { Lease } from "../../shared/lease.ts";
+import type { Fact, Refusal } from "../../shared/outcome.ts";
+import type { Pause } from "../../shared/pause.ts";
+import { whilePaused } from "../../shared/pause.ts";
+import type { Position } from "../database/decide.ts";
+import type { Trigger } from "./request.ts";
+
+export interface Replica {
+  id: string;
+  status: string;
+  /** False once it stands on its own. */
+  isReplica: boolean;
+  replicating: boolean;
+}
+
+export interface Capacity {
+  desired: number;
+  inService: number;
+  maximum: number;
+}
+
+/** Everything that is looked at before a plan is made. */
+export interface Facts {
+  lease: Fact<Lease>;
+  pause: Pause;
+  replica: Fact<Replica>;
+  position: Fact<Position>;
+  contact: Fact<Contact | null>;
+  capacity: Fact<Capacity>;
+  secrets: Fact<{ name: string; replicated: boolean }[]>;
+}
+
+export interface Policy {
+  here: string;
+  home: string;
+  automatic: boolean;
+  approvals: number;
+  maximumLagSeconds: number;
+  blockPeriodSeconds: number;
+  isolationSeconds: number;
+  isolationMarginSeconds: number;
+  heartbeatSeconds: number;
+  wantedCapacity: number;
+}
+
+/** What may be lost, said before anybody decides. */
+export interface LossStatement {
+  verdict: "within" | "over" | "unknown";
+  /** How far the replica was behind the last heartbeat that is known to be committed. */
+  lagSeconds: number | null;
+  /** Everything acknowledged before this is on the replica. */
+  replayedUntilMilliseconds: number | null;
+  /** No more seconds of acknowledged writing than this can be lost, even if the region is only cut off. */
+  boundSeconds: number | null;
+  lsn: string | null;
+  text: string;
+}
+
+export interface Plan {
+  run: string;
+  epoch: number;
+  from: string;
+  to: string;
+  replica: string;
+  capacity: number;
+  trigger: Trigger;
+  loss: LossStatement;
+  approvals: number;
+  warnings: string[];
+}
+
+export type Decision =
+  | { kind: "proceed"; plan: Plan; reasons: string[] }
+  | { kind: "refuse"; refusals: Refusal[] };
+
+/** Judges all facts at once and names every reason, not only the first. */
+export const judge = (
+  facts: Facts,
+  policy: Policy,
+  trigger: Trigger,
+  run: string,
+  now: number,
+): Decision => {
+  const loss = lossOf(facts, policy);
+  const refusals = [
+    ...leaseRefusals(facts.lease, policy, trigger, now),
+    ...pauseRefusals(facts.pause),
+    ...replicaRefusals(facts.replica),
+    ...lossRefusals(loss, trigger),
+  ];
+  if (refusals.length > 0 || !facts.lease.known || !facts.replica.known) {
+    return { kind: "refuse", refusals };
+  }
+  const approvals = approvalsNeeded(policy, trigger, loss);
+  const plan: Plan = {
+    run,
+    epoch: facts.lease.value.epoch + 1,
+    from: policy.home,
+    to: policy.here,
+    replica: facts.replica.value.id,
+    capacity: policy.wantedCapacity,
+    trigger,
+    loss,
+    approvals,
+    warnings: warningsOf(facts, policy),
+  };
+  return { kind: "proceed", plan, reasons: [loss.text, ...plan.warnings] };
+};
+
+const refuse = (code: string, reason: string): Refusal[] => [{ code, reason }];
+
+const leaseRefusals = (
+  lease: Fact<Lease>,
+  policy: Policy,
+  trigger: Trigger,
+  now: number,
+): Refusal[] => {
+  if (!lease.known) {
+    return refuse(
+      "lease-unknown",
+      `The lease cannot be read (${lease.why}). Nothing is moved blindly.`,
+    );
+  }
+  const { region, state, epoch, holder, movedAtMilliseconds } = lease.value;
+  if (region !== policy.home) {
+    return refuse(
+      "lease-moved",
+      `The lease of epoch ${epoch} is already in ${region}, moved by ${holder}.`,
+    );
+  }
+  if (state !== "held") {
+    return refuse(
+      "another-run",
+      `Run ${holder} is moving the lease (epoch ${epoch}); let it end first.`,
+    );
+  }
+  const sinceSeconds = (now - movedAtMilliseconds) / 1000;
+  const blocked = epoch > 1 && sinceSeconds < policy.blockPeriodSeconds;
+  if (blocked && !trigger.overrides.includes("block-period")) {
+    const left = Math.ceil(policy.blockPeriodSeconds - sinceSeconds);
+    return refuse(
+      "block-period",
+      `The last failover was ${Math.round(sinceSeconds)} s ago and the block period lasts ${left} s more. ` +
+        'Acknowledge it with the override "block-period" to go on.',
+    );
+  }
+  return [];
+};
+
+const pauseRefusals = (pause: Pause): Refusal[] => {
+  const refusal = whilePaused(pause);
+  return refusal ? [refusal] : [];
+};
+
+const replicaRefusals = (replica: Fact<Replica>): Refusal[] => {
+  if (!replica.known) {
+    return refuse("replica-unknown", `The replica cannot be seen (${replica.why}).`);
+  }
+  const { id, isReplica, status } = replica.value;
+  if (!isReplica)
+    return refuse("not-a-replica", `${id} is no replica: there is nothing to promote.`);
+  // A replica that is backing up or being modified becomes promotable by itself; the run waits.
+  const waits = ["available", "backing-up", "modifying", "rebooting", "maintenance"];
+  if (waits.includes(status)) return [];
+  return refuse("not-promotable", `${id} is ${status}; only an available replica can be promoted.`);
+};
+
+const lossRefusals = (loss: LossStatement, trigger: Trigger): Refusal[] => {
+  if (loss.verdict !== "unknown" || trigger.overrides.includes("unknown-loss")) return [];
+  return refuse(
+    "lag-unknown",
+    `${loss.text} Unknown never passes for small: ` +
+      'repeat with the override "unknown-loss" to accept it by name.',
+  );
+};
+
+/** Nobody is skipped for a move whose loss is not known to be within the operator's own limit. */
+const approvalsNeeded = (policy: Policy, trigger: Trigger, loss: LossStatement): number =>
+  policy.automatic && trigger.by === "alarm" && loss.verdict === "within" ? 0 : policy.approvals;
+
+const warningsOf = (facts: Facts, policy: Policy): string[] => {
+  const warnings: string[] = [];
+  if (!facts.capacity.known) {
+    warnings.push(`The capacity of ${policy.here} is unknown (${facts.capacity.why}).`);
+  } else if (facts.capacity.value.maximum < policy.wantedCapacity) {
+    const { maximum } = facts.capacity.value;
+    warnings.push(
+      `${policy.here} may run ${maximum} instances, ${policy.wantedCapacity} are wanted.`,
+    );
+  }
+  if (!facts.secrets.known) {
+    warnings.push(`The secrets in ${policy.here} cannot be seen (${facts.secrets.why}).`);
+  } else {
+    for (const secret of facts.secrets.value) {
+      if (!secret.replicated)
+        warnings.push(`The secret ${secret.name} has no value in ${policy.here}.`);
+    }
+  }
+  return warnings;
+};
+
+/**
+ * The lag is measured between two heartbeats of the same clock: the newest that the old region told
+ * the coordination table it had committed, and the one that the replica holds. Neither grows while
+ * the old region is silent, so an outage does not look like lag. The bound is more careful: a region
+ * that is only cut off goes on acknowledging until it has fenced itself.
+ */
+export const lossOf = (facts: Facts, policy: Policy): LossStatement => {
+  const unknown = (why: string): LossStatement => ({
+    verdict: "unknown",
+    lagSeconds: null,
+    replayedUntilMilliseconds: null,
+    boundSeconds: null,
+    lsn: null,
+    text: `What may be lost is unknown: ${why}.`,
+  });
+  if (!facts.position.known) return unknown(`the replica did not answer (${facts.position.why})`);
+  const { heartbeat, lsn } = facts.position.value;
+  if (!heartbeat) return unknown("the replica holds no heartbeat row");
+  if (!facts.contact.known)
+    return unknown(`the last contact cannot be read (${facts.contact.why})`);
+  const contact = facts.contact.value;
+  if (!contact?.heartbeatAtMilliseconds)
+    return unknown("the old region has never told of a heartbeat");
+  const replayed = heartbeat.writtenAtMilliseconds;
+  const lagSeconds = Math.max(0, (contact.heartbeatAtMilliseconds - replayed) / 1000);
+  const verdict = lagSeconds <= policy.maximumLagSeconds ? "within" : "over";
+  const boundSeconds = (fencedAt(contact, policy) - replayed) / 1000;
+  const limit = `the limit of ${policy.maximumLagSeconds} s`;
+  return {
+    verdict,
+    lagSeconds,
+    replayedUntilMilliseconds: replayed,
+    boundSeconds,
+    lsn,
+    text:
+      `Everything acknowledged until ${isoSeconds(replayed)} is on the replica (at ${lsn}). ` +
+      `It was ${round(lagSeconds)} s behind at the last contact, ${verdict} ${limit}. At most ` +
+      `${round(boundSeconds)} s of acknowledged writes can be lost, and that only if the region is cut ` +
+      "off and still serving.",
+  };
+};
+
+const round = (seconds: number) => Math.round(seconds * 10) / 10;
+
+/** The moment by which a silent region has fenced itself, by the clock of its own guard. */
+export const fencedAt = (contact: Contact, policy: Policy): number =>
+  contact.contactAtMilliseconds +
+  (policy.isolationSeconds + policy.heartbeatSeconds + policy.isolationMarginSeconds) * 1000;
+
+/**
+ * What an approval is bound to: the plan and the facts that would change a careful person's mind.
+ * The time of looking is left out, since it changes at every look without meaning anything.
+ */
+export const evidenceOf = (plan: Plan, facts: Facts): Record<string, unknown> => ({
+  plan,
+  lease: facts.lease.known ? [facts.lease.value.epoch, facts.lease.value.region] : "unknown",
+  replica: facts.replica.known
+    ? [facts.replica.value.id, facts.replica.value.isReplica]
+    : "unknown",
+  heartbeat: facts.position.known
+    ? (facts.position.value.heartbeat?.writtenAtMilliseconds ?? null)
+    : "unknown",
+  contact:
+    facts.contact.known && facts.contact.value
+      ? (facts.contact.value.heartbeatAtMilliseconds ?? null)
+      : "unknown",
+});

@@ -1,0 +1,197 @@
+import type { Clock } from "../../shared/clock.ts";
+import type { FenceLayer } from "../../shared/contact.ts";
+import type { Line } from "../../shared/journal.ts";
+import type { Lease } from "../../shared/lease.ts";
+import { sentence } from "../../shared/outcome.ts";
+import type { Steps } from "../../shared/steps.ts";
+import { activities, undo } from "./activities.ts";
+import type { Facts, Plan, Policy } from "./decide.ts";
+import type { Ports } from "./ports.ts";
+import type { FailoverRequest, Trigger } from "./request.ts";
+import type { State, Transition } from "./states.ts";
+import { isFinal, transition } from "./states.ts";
+
+/** All that a run knows. Rebuilt from step results when it is resumed; never holds a secret. */
+export interface Run {
+  name: string;
+  trigger: Trigger;
+  policy: Policy;
+  state: State;
+  startedAtMilliseconds: number;
+  facts: Facts | null;
+  plan: Plan | null;
+  hash: string | null;
+  /** The lease as it was when the plan was made. */
+  seen: Lease | null;
+  epoch: number | null;
+  desiredBefore: number | null;
+  fence: FenceLayer[];
+  approvedBy: string[];
+  /** How often the promotion was asked for; asking again while in doubt does not promote twice. */
+  promoteCalls: number;
+  /** The promotion may have begun: from here on the only way is forward. */
+  pastReturn: boolean;
+  rounds: number;
+  /** Journal lines that could not be written after the point of no return. */
+  unrecorded: number;
+  notes: string[];
+  timeline: { atMilliseconds: number; text: string }[];
+  message: Posted | null;
+}
+
+/** Where the run's one Slack message is. */
+export interface Posted {
+  channel: string;
+  ts: string;
+}
+
+/** How an activity ended: a row of the table, and what a person should read about it. */
+export interface Ending {
+  on: string;
+  notes: string[];
+  data?: Record<string, unknown>;
+}
+
+export interface Work {
+  steps: Steps;
+  clock: Clock;
+  ports: Ports;
+  run: Run;
+}
+
+export interface Result {
+  outcome: "done" | "aborted" | "needs-human";
+  run: string;
+  epoch: number | null;
+  notes: string[];
+  fence: FenceLayer[];
+  approvedBy: string[];
+  promoteCalls: number;
+  unrecorded: number;
+}
+
+/** More moves than any run can need, three rounds of changed facts included. */
+const movesLimit = 60;
+
+/** Walks the table from `proposed` to one of its ends. */
+export const failover = async (
+  steps: Steps,
+  ports: Ports,
+  request: FailoverRequest,
+): Promise<Result> => {
+  const { clock, policy } = ports;
+  const { run: name } = request;
+  const startedAtMilliseconds = await steps.step("begin", async () => Math.floor(clock.now()));
+  const run = newRun(name, request.trigger, policy, startedAtMilliseconds);
+  const work: Work = { steps, clock, ports, run };
+  await record(work, "begin", {
+    kind: "saw",
+    text: `${request.trigger.who}: ${request.trigger.reason}`,
+    data: { trigger: request.trigger },
+  });
+  for (let move = 1; !isFinal(run.state); move += 1) {
+    if (move > movesLimit) throw new Error(`${name} made ${movesLimit} moves without an end`);
+    const ending = await perform(work);
+    const row = transition(run.state, ending.on);
+    if (row.to === "aborted") ending.notes.push(...(await undo(work)));
+    await enter(work, move, row, ending);
+  }
+  return resultOf(run);
+};
+
+const newRun = (name: string, trigger: Trigger, policy: Policy, at: number): Run => ({
+  name,
+  trigger,
+  policy,
+  state: "proposed",
+  startedAtMilliseconds: at,
+  facts: null,
+  plan: null,
+  hash: null,
+  seen: null,
+  epoch: null,
+  desiredBefore: null,
+  fence: [],
+  approvedBy: [],
+  promoteCalls: 0,
+  pastReturn: false,
+  rounds: 0,
+  unrecorded: 0,
+  notes: [],
+  timeline: [],
+  message: null,
+});
+
+/** A step that failed for longer than its retries ends the run with a human, never silently. */
+const perform = async (work: Work): Promise<Ending> => {
+  const { state } = work.run;
+  if (isFinal(state)) throw new Error(`${state} has no activity`);
+  try {
+    return await activities[state as keyof typeof activities](work);
+  } catch (error) {
+    return { on: "failed", notes: [`While ${state}: ${sentence(error)}`] };
+  }
+};
+
+const enter = async (work: Work, move: number, row: Transition, ending: Ending) => {
+  const { run } = work;
+  run.state = row.to;
+  run.notes = ending.notes;
+  await record(work, `move ${move}`, {
+    kind: kindOf(row),
+    text: row.because,
+    data: {
+      from: row.from,
+      to: row.to,
+      on: ending.on,
+      reversible: row.reversible,
+      notes: ending.notes,
+      ...ending.data,
+    },
+  });
+};
+
+const kindOf = (row: Transition): Line["kind"] => {
+  if (row.on === "refused" || row.on === "paused" || row.on === "rejected") return "refused";
+  if (row.to === "needs-human") return "failed";
+  return row.to === "asking" ? "asked" : row.from === "proposed" ? "decided" : "did";
+};
+
+/**
+ * Writes the journal, then shows the run in Slack. Before the point of no return what cannot be
+ * recorded must not happen; after it the run goes on, counts what is missing, and says so at the end.
+ * Slack being down never matters here.
+ */
+export const record = async (
+  work: Work,
+  key: string,
+  line: Pick<Line, "kind" | "text" | "data">,
+): Promise<void> => {
+  const { steps, ports, run, clock } = work;
+  const past = run.pastReturn;
+  const told = await steps.step(`record ${key}`, async () => {
+    const atMilliseconds = Math.floor(clock.now());
+    const entry: Line = { key, by: ports.name, atMilliseconds, ...line };
+    const written = ports.journal(run.name, entry);
+    const recorded = past ? await written.then(yes, no) : await written.then(yes);
+    const timeline = [...run.timeline, { atMilliseconds, text: line.text }];
+    return { recorded, atMilliseconds, message: await ports.show({ ...run, timeline }) };
+  });
+  if (!told.recorded) run.unrecorded += 1;
+  run.timeline.push({ atMilliseconds: told.atMilliseconds, text: line.text });
+  run.message = told.message ?? run.message;
+};
+
+const yes = () => true;
+const no = () => false;
+
+const resultOf = (run: Run): Result => ({
+  outcome: run.state as Result["outcome"],
+  run: run.name,
+  epoch: run.epoch,
+  notes: run.notes,
+  fence: run.fence,
+  approvedBy: run.approvedBy,
+  promoteCalls: run.promoteCalls,
+  unrecorded: run.unrecorded,
+});

@@ -1,0 +1,21 @@
+import type { DurableContext } from "@aws/durable-execution-sdk-js";
+import middy from "@middy/core";
+import { executionModeDurableContext } from "@middy/core/executionModeDurableContext";
+import config from "../../nightshift.config.ts";
+import { durableSteps } from "../../shared/durable.ts";
+import type { Runtime } from "../../shared/runtime.ts";
+import { atFirstEvent, processRuntime } from "../../shared/runtime.ts";
+import { failoverPorts } from "./aws.ts";
+import { failover } from "./failover.ts";
+import { request } from "./request.ts";
+
+export const assemble = (runtime: Runtime) => {
+  const ports = failoverPorts(runtime);
+  return middy<unknown, unknown, Error, DurableContext>({
+    executionMode: executionModeDurableContext,
+  }).handler((event: unknown, context: DurableContext) =>
+    failover(durableSteps(context), ports, request.parse(event)),
+  );
+};
+
+export const handler = atFirstEvent(() => assemble(processRuntime(process.env, config)));

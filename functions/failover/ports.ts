@@ -1,0 +1,67 @@
+import type { Approvals } from "../../shared/approval.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { Contact } from "../../shared/contact.ts";
+import type { Line } from "../../shared/journal.ts";
+import type { Claim, Lease } from "../../shared/lease.ts";
+import type { Pause } from "../../shared/pause.ts";
+import type { DatabaseAnswers, DatabaseRequest } from "../database/decide.ts";
+import type { GuardReport } from "../guard/guard.ts";
+import type { Capacity, Policy, Replica } from "./decide.ts";
+import type { Posted, Run } from "./failover.ts";
+
+/** The world as failover needs it. Every call is bounded in time; a failed one is in doubt. */
+export interface Ports {
+  /** How this function signs what it records. */
+  name: string;
+  clock: Clock;
+  policy: Policy & { approvalExpirySeconds: number; ttlSeconds: number };
+
+  readLease(): Promise<Lease>;
+  claimLease(seen: Lease, run: string): Promise<Claim>;
+  settleLease(epoch: number, run: string): Promise<Claim>;
+  closeAttempt(seen: Lease): Promise<void>;
+  readPause(): Promise<Pause>;
+  /** The old region's last contact, or null when it never had one. */
+  readContact(): Promise<Contact | null>;
+  approvals: Approvals;
+
+  replica(): Promise<Replica>;
+  promote(): Promise<void>;
+  capacity(): Promise<Capacity>;
+  setDesired(instances: number): Promise<void>;
+  secretNames: string[];
+  secret(name: string): Promise<SecretState>;
+  /** Makes the replica a secret of its own and lets it name this region's database. */
+  repoint(name: string, run: string): Promise<void>;
+  database<Do extends DatabaseRequest["do"]>(
+    request: Extract<DatabaseRequest, { do: Do }>,
+  ): Promise<DatabaseAnswers[Do]>;
+  /** Lets a region's guard obey the lease now. Throws when the region does not answer. */
+  obey(region: string, epoch: number): Promise<GuardReport>;
+
+  /** What resolvers and the public name say. */
+  publicView(): Promise<PublicView>;
+  /** A real write through the public name; whether it answered as the operator's config expects. */
+  probePublicWrite(): Promise<{ accepted: boolean; detail: string }>;
+
+  journal(run: string, line: Line): Promise<unknown>;
+  /** Puts the run's one message up or up to date; null when Slack does not answer. */
+  show(run: Run): Promise<Posted | null>;
+}
+
+export interface SecretState {
+  name: string;
+  /** The region has a value of it. */
+  present: boolean;
+  /** It does not follow another region's secret any more. */
+  standsAlone: boolean;
+  /** Its value names this region's database, or names none at all. */
+  pointsHere: boolean;
+}
+
+export interface PublicView {
+  /** Resolvers that answer with this region's addresses only. */
+  here: string[];
+  /** Resolvers that answer with anything else, or not at all. */
+  elsewhere: string[];
+}

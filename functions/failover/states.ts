@@ -1,0 +1,204 @@
+/**
+ * The failover as one table. Being in a state means doing its activity; how that ends picks the row.
+ * `because` is the log line, the Slack line and the audit record, so it is written for a person.
+ * The diagram in docs/ARCHITECTURE.md is made from these rows and a test keeps the two equal.
+ */
+export const states = [
+  "proposed",
+  "assessed",
+  "warming",
+  "asking",
+  "approved",
+  "claimed",
+  "isolating",
+  "fenced",
+  "promoted",
+  "writable",
+  "repointed",
+  "serving",
+  "done",
+  "aborted",
+  "needs-human",
+] as const;
+
+export type State = (typeof states)[number];
+
+export interface Transition {
+  from: State;
+  /** How the activity of `from` ended. */
+  on: string;
+  to: State;
+  because: string;
+  /** Whether everything done so far can still be undone. False from the promotion on. */
+  reversible: boolean;
+}
+
+const row = (from: State, on: string, to: State, because: string, reversible = true) =>
+  ({ from, on, to, because, reversible }) as const;
+
+export const transitions = [
+  row("proposed", "ready", "assessed", "The facts are gathered and nothing forbids the move."),
+  row("proposed", "refused", "aborted", "The move is refused; nothing was changed."),
+  row(
+    "assessed",
+    "warm",
+    "warming",
+    "The standby region is told to bring up the capacity it will need.",
+  ),
+  row("assessed", "paused", "aborted", "Nightshift is paused; nothing was changed."),
+  row(
+    "warming",
+    "ask",
+    "asking",
+    "People are asked, with the plan and the possible loss in front of them.",
+  ),
+  row(
+    "warming",
+    "automatic",
+    "approved",
+    "The operator's policy lets this move go on without asking.",
+  ),
+  row("asking", "approved", "approved", "Enough different operators have approved this very plan."),
+  row("asking", "rejected", "aborted", "An operator has rejected the plan; the warming is undone."),
+  row("asking", "expired", "aborted", "Nobody approved in time; the warming is undone."),
+  row(
+    "asking",
+    "changed",
+    "proposed",
+    "The facts have changed since people were asked; the plan is made anew.",
+  ),
+  row(
+    "approved",
+    "claimed",
+    "claimed",
+    "The lease is moved: from here on the old region may not write.",
+  ),
+  row(
+    "approved",
+    "changed",
+    "proposed",
+    "The facts have changed since the approval, which is void; the plan is made anew.",
+  ),
+  row(
+    "approved",
+    "refused",
+    "aborted",
+    "The move became forbidden before the lease was moved; the warming is undone.",
+  ),
+  row("approved", "lost", "aborted", "Another run has moved the lease; this one stands back."),
+  row(
+    "claimed",
+    "fenced",
+    "fenced",
+    "The old region has reported that its database takes no writes of the application any more.",
+  ),
+  row(
+    "claimed",
+    "unverified",
+    "isolating",
+    "The old region cannot be seen to be fenced; it must have fenced itself before anything is promoted.",
+  ),
+  row(
+    "isolating",
+    "waited",
+    "fenced",
+    "The old region has been silent for longer than it may write without the lease.",
+  ),
+  row(
+    "isolating",
+    "fenced",
+    "fenced",
+    "The old region has come back and reported that its fence holds.",
+  ),
+  row("fenced", "promoted", "promoted", "The replica has been promoted and takes writes.", false),
+  row(
+    "fenced",
+    "refused",
+    "needs-human",
+    "The promotion was stopped before it was begun; the lease is already here.",
+  ),
+  row(
+    "fenced",
+    "late",
+    "needs-human",
+    "The replica was not promoted in time; it may still be under way.",
+    false,
+  ),
+  row(
+    "promoted",
+    "open",
+    "writable",
+    "The application may log in to the new primary, and a test write was committed.",
+    false,
+  ),
+  row(
+    "promoted",
+    "late",
+    "needs-human",
+    "The new primary does not take the application's logins.",
+    false,
+  ),
+  row(
+    "writable",
+    "repointed",
+    "repointed",
+    "The secrets of this region stand on their own and name the new primary.",
+    false,
+  ),
+  row("writable", "late", "needs-human", "The secrets could not be re-pointed in time.", false),
+  row(
+    "repointed",
+    "active",
+    "serving",
+    "The region says that it is active, and Route 53 may send users here.",
+    false,
+  ),
+  row(
+    "repointed",
+    "late",
+    "needs-human",
+    "The region could not be made to say that it is active.",
+    false,
+  ),
+  row(
+    "serving",
+    "verified",
+    "done",
+    "Resolvers answer with the new region and a write through the public name succeeded.",
+    false,
+  ),
+  row(
+    "serving",
+    "late",
+    "needs-human",
+    "Users were not seen to be served by the new region in time.",
+    false,
+  ),
+  ...states
+    .filter((state) => !["done", "aborted", "needs-human"].includes(state))
+    .map((from) =>
+      row(from, "failed", "needs-human", "A step failed for longer than its retries.", false),
+    ),
+] as const satisfies readonly Transition[];
+
+/** States in which a run ends. */
+export const isFinal = (state: State): boolean =>
+  state === "done" || state === "aborted" || state === "needs-human";
+
+/** Throws for an ending that the table does not know: the table is the only way to move. */
+export const transition = (from: State, on: string): Transition => {
+  const found = transitions.find((each) => each.from === from && each.on === on);
+  if (!found) throw new Error(`the table of states has no row for "${on}" in state "${from}"`);
+  return found;
+};
+
+/** The table as a Mermaid diagram. */
+export const diagram = (): string =>
+  [
+    "stateDiagram-v2",
+    "  [*] --> proposed",
+    ...transitions.map(({ from, on, to }) => `  ${id(from)} --> ${id(to)}: ${on}`),
+    ...states.filter(isFinal).map((state) => `  ${id(state)} --> [*]`),
+  ].join("\n");
+
+const id = (state: State) => state.replace("-", "_");

@@ -1,0 +1,56 @@
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import type { CallBounds } from "./clients.ts";
+import { clientOptions, perRegion } from "./clients.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** Calls another function of Nightshift, by its name, in whatever region it is. */
+export interface Invoker {
+  /** Waits for the answer. Throws when the function failed, with what it said. */
+  ask<T>(region: string, name: string, payload: unknown): Promise<T>;
+  /** Hands the event over and does not wait. `execution` names a durable execution: once per name. */
+  tell(region: string, name: string, payload: unknown, execution?: string): Promise<void>;
+}
+
+export const invoker = (runtime: Runtime, bounds: CallBounds): Invoker => {
+  const client = perRegion((region) => new LambdaClient(clientOptions(runtime, region, bounds)));
+  return {
+    ask: async <T>(region: string, name: string, payload: unknown) => {
+      const answer = await client(region).send(
+        new InvokeCommand({ FunctionName: name, Payload: encode(payload) }),
+      );
+      const text = answer.Payload ? Buffer.from(answer.Payload).toString("utf8") : "null";
+      if (answer.FunctionError) throw new FunctionFailed(name, region, text);
+      return JSON.parse(text) as T;
+    },
+    tell: async (region, name, payload, execution) => {
+      await client(region).send(
+        new InvokeCommand({
+          FunctionName: name,
+          InvocationType: "Event",
+          Payload: encode(payload),
+          ...(execution ? { DurableExecutionName: execution } : {}),
+        }),
+      );
+    },
+  };
+};
+
+const encode = (payload: unknown) => Buffer.from(JSON.stringify(payload));
+
+/** The function ran and threw. Whether it had an effect is in doubt: look at the world. */
+export class FunctionFailed extends Error {
+  readonly functionName: string;
+  readonly region: string;
+  constructor(functionName: string, region: string, payload: string) {
+    super(`${functionName} in ${region} failed: ${errorMessage(payload)}`);
+    this.name = "FunctionFailed";
+    this.functionName = functionName;
+    this.region = region;
+  }
+}
+
+const errorMessage = (payload: string): string => {
+  const parsed: unknown = JSON.parse(payload);
+  const message = (parsed as { errorMessage?: unknown } | null)?.errorMessage;
+  return typeof message === "string" ? message.slice(0, 300) : "no message";
+};

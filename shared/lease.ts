@@ -1,0 +1,110 @@
+import type { Coordination, Item } from "./coordination.ts";
+
+/**
+ * Which region may write. Only failover moves it, by one conditional write that raises the epoch,
+ * so two runs can never both have moved it and an old run can be told from a new one.
+ */
+export interface Lease {
+  epoch: number;
+  region: string;
+  /** `moving` between the claim and the moment the new region may serve users. */
+  state: "held" | "moving";
+  /** The run that moved it here, or `deploy` for the first. */
+  holder: string;
+  /** Modelled or real milliseconds since 1970 of the last change of region. */
+  movedAtMilliseconds: number;
+  /** How many runs towards the next epoch have ended without moving it. Names the next run. */
+  attempt: number;
+}
+
+/** The one item of the lease in the coordination table. */
+export const leaseId = "lease";
+
+/** Throws when no replica of the table answers, and when there is no lease at all. */
+export const readLease = async (table: Coordination): Promise<Lease> => {
+  const item = await table.read(leaseId);
+  if (!item) throw new Error("there is no lease in the coordination table: deploy makes the first");
+  return leaseOf(item);
+};
+
+const leaseOf = (item: Item): Lease => ({
+  epoch: Number(item.epoch),
+  region: String(item.region),
+  state: item.state === "held" ? "held" : "moving",
+  holder: String(item.holder),
+  movedAtMilliseconds: Number(item.movedAtMilliseconds),
+  attempt: Number(item.attempt ?? 1),
+});
+
+/** The first lease, made when the platform is deployed. Never replaces one. */
+export const grantFirst = async (
+  table: Coordination,
+  region: string,
+  nowMilliseconds: number,
+): Promise<Lease> => {
+  const first = { epoch: 1, region, state: "held", holder: "deploy", attempt: 1 };
+  const result = await table.write(leaseId, {
+    set: { ...first, movedAtMilliseconds: nowMilliseconds },
+    onlyIf: "attribute_not_exists(#epoch)",
+  });
+  return result.item ? leaseOf(result.item) : readLease(table);
+};
+
+export type Claim = { held: Lease } | { lost: Lease };
+
+/**
+ * Moves the lease from `seen` to `region`. Safe to repeat: a claim whose answer was lost is found
+ * to be ours by its holder. `lost` when anybody else has moved it since `seen` was read.
+ */
+export const claimLease = async (
+  table: Coordination,
+  seen: Lease,
+  to: { region: string; holder: string; nowMilliseconds: number },
+): Promise<Claim> => {
+  const result = await table.write(leaseId, {
+    set: {
+      epoch: seen.epoch + 1,
+      region: to.region,
+      state: "moving",
+      holder: to.holder,
+      movedAtMilliseconds: to.nowMilliseconds,
+      attempt: 1,
+    },
+    onlyIf: "#epoch = :seen AND #region = :from AND #state = :held",
+    values: { seen: seen.epoch, from: seen.region, held: "held" },
+  });
+  if (!result.item) throw new Error("the lease has vanished from the coordination table");
+  const lease = leaseOf(result.item);
+  const ours = lease.holder === to.holder && lease.epoch === seen.epoch + 1;
+  return ours ? { held: lease } : { lost: lease };
+};
+
+/** Marks the lease as held: the region now serves users. Refused when the epoch has moved on. */
+export const settleLease = async (
+  table: Coordination,
+  epoch: number,
+  holder: string,
+): Promise<Claim> => {
+  const result = await table.write(leaseId, {
+    set: { state: "held" },
+    onlyIf: "#epoch = :epoch AND #holder = :holder",
+    values: { epoch, holder },
+  });
+  if (!result.item) throw new Error("the lease has vanished from the coordination table");
+  return result.written ? { held: leaseOf(result.item) } : { lost: leaseOf(result.item) };
+};
+
+/** A run that ends without a claim makes room for the next run's name. Safe to repeat. */
+export const closeAttempt = async (table: Coordination, seen: Lease): Promise<void> => {
+  await table.write(leaseId, {
+    set: { attempt: seen.attempt + 1 },
+    onlyIf: "#epoch = :epoch AND #attempt = :attempt",
+    values: { epoch: seen.epoch, attempt: seen.attempt },
+  });
+};
+
+/**
+ * The name of the run that would move the lease next, the same from every door (alarm, Slack,
+ * command line): started twice it is one durable execution.
+ */
+export const nextRun = (lease: Lease): string => `failover-${lease.epoch + 1}-${lease.attempt}`;

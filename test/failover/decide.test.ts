@@ -1,0 +1,291 @@
+import { describe, expect, it } from "vitest";
+import type { Facts, Policy } from "../../functions/failover/decide.ts";
+import { evidenceOf, fencedAt, judge, lossOf } from "../../functions/failover/decide.ts";
+import type { Trigger } from "../../functions/failover/request.ts";
+import { planHash } from "../../shared/approval.ts";
+import type { Fact } from "../../shared/outcome.ts";
+
+const now = Date.UTC(2026, 10, 22, 3, 0, 0);
+const second = 1000;
+
+const policy: Policy = {
+  here: "eu-west-1",
+  home: "eu-central-1",
+  automatic: false,
+  approvals: 2,
+  maximumLagSeconds: 30,
+  blockPeriodSeconds: 3600,
+  isolationSeconds: 120,
+  isolationMarginSeconds: 15,
+  heartbeatSeconds: 10,
+  wantedCapacity: 3,
+};
+
+const trigger: Trigger = {
+  by: "operator",
+  who: "U01",
+  reason: "the region is gone",
+  sinceMilliseconds: now - 120 * second,
+  overrides: [],
+};
+
+const known = <T>(value: T): Fact<T> => ({
+  known: true,
+  value,
+  source: "test",
+  atMilliseconds: now,
+});
+const unknown = (why: string): Fact<never> => ({
+  known: false,
+  why,
+  source: "test",
+  atMilliseconds: now,
+});
+
+/** A home region that went silent two minutes ago, and a replica that held everything by then. */
+const lost = (): Facts => ({
+  lease: known({
+    epoch: 1,
+    region: "eu-central-1",
+    state: "held" as const,
+    holder: "deploy",
+    movedAtMilliseconds: now - 86_400 * second,
+    attempt: 1,
+  }),
+  pause: { is: "running" },
+  replica: known({ id: "standby", status: "available", isReplica: true, replicating: true }),
+  position: known({
+    recovery: true,
+    lsn: "0/3000060",
+    heartbeat: {
+      region: "eu-central-1",
+      epoch: 1,
+      writtenAtMilliseconds: now - 121 * second,
+      contactAtMilliseconds: now - 121 * second,
+    },
+  }),
+  contact: known({
+    region: "eu-central-1",
+    contactAtMilliseconds: now - 120 * second,
+    epoch: 1,
+    heartbeatAtMilliseconds: now - 121 * second,
+    lsn: "0/3000060",
+  }),
+  capacity: known({ desired: 1, inService: 1, maximum: 8 }),
+  secrets: known([{ name: "platform/database", replicated: true }]),
+});
+
+const decided = (change: (facts: Facts) => void, how: Partial<Trigger> = {}) => {
+  const facts = lost();
+  change(facts);
+  return judge(facts, policy, { ...trigger, ...how }, "failover-2-1", now);
+};
+
+const codes = (decision: ReturnType<typeof judge>) =>
+  decision.kind === "refuse" ? decision.refusals.map(({ code }) => code) : [];
+
+describe("the decision to fail over", () => {
+  it("makes a plan for a lost region whose replica is at hand", () => {
+    const decision = decided(() => undefined);
+    expect(decision).toMatchObject({
+      kind: "proceed",
+      plan: { epoch: 2, from: "eu-central-1", to: "eu-west-1", approvals: 2, warnings: [] },
+    });
+  });
+
+  it.each<[string, (facts: Facts) => void]>([
+    ["lease-unknown", (facts) => void (facts.lease = unknown("no replica answered"))],
+    ["pause-unknown", (facts) => void (facts.pause = { is: "unknown", why: "no answer" })],
+    [
+      "paused",
+      (facts) =>
+        void (facts.pause = { is: "paused", by: "U02", reason: "deploy", atMilliseconds: now }),
+    ],
+    ["replica-unknown", (facts) => void (facts.replica = unknown("TimeoutError"))],
+    ["lag-unknown", (facts) => void (facts.position = unknown("no answer"))],
+    ["lag-unknown", (facts) => void (facts.contact = unknown("no answer"))],
+    ["lag-unknown", (facts) => void (facts.contact = known(null))],
+  ])("refuses with %s", (code, change) => {
+    expect(codes(decided(change))).toContain(code);
+  });
+
+  it("refuses when the lease has already moved, and names who moved it", () => {
+    const decision = decided((facts) => {
+      if (facts.lease.known) {
+        Object.assign(facts.lease.value, { epoch: 2, region: "eu-west-1", holder: "failover-2-1" });
+      }
+    });
+    expect(codes(decision)).toEqual(["lease-moved"]);
+    expect(JSON.stringify(decision)).toContain("failover-2-1");
+  });
+
+  it("refuses to join a move that another run has begun", () => {
+    const decision = decided((facts) => {
+      if (facts.lease.known) facts.lease.value.state = "moving";
+    });
+    expect(codes(decision)).toEqual(["another-run"]);
+  });
+
+  it.each(["creating", "deleting", "failed", "storage-full", "stopped", "incompatible-restore"])(
+    "refuses to promote a replica that is %s",
+    (status) => {
+      const decision = decided((facts) => {
+        if (facts.replica.known) facts.replica.value.status = status;
+      });
+      expect(codes(decision)).toEqual(["not-promotable"]);
+    },
+  );
+
+  it.each(["backing-up", "modifying", "rebooting"])(
+    "plans with a replica that is %s, since that passes by itself",
+    (status) => {
+      const decision = decided((facts) => {
+        if (facts.replica.known) facts.replica.value.status = status;
+      });
+      expect(decision.kind).toBe("proceed");
+    },
+  );
+
+  it("refuses to promote what is no replica", () => {
+    const decision = decided((facts) => {
+      if (facts.replica.known) facts.replica.value.isReplica = false;
+    });
+    expect(codes(decision)).toEqual(["not-a-replica"]);
+  });
+
+  it("refuses a second failover inside the block period and goes on when that is acknowledged", () => {
+    const soon = (facts: Facts) => {
+      if (facts.lease.known) {
+        Object.assign(facts.lease.value, { epoch: 2, movedAtMilliseconds: now - 600 * second });
+      }
+    };
+    expect(codes(decided(soon))).toEqual(["block-period"]);
+    expect(decided(soon, { overrides: ["block-period"] }).kind).toBe("proceed");
+  });
+
+  it("names every reason at once", () => {
+    const decision = decided((facts) => {
+      facts.pause = { is: "paused", by: "U02", reason: "deploy", atMilliseconds: now };
+      facts.position = unknown("no answer");
+    });
+    expect(codes(decision)).toEqual(["paused", "lag-unknown"]);
+  });
+
+  it("accepts an unknown loss only by its own name", () => {
+    const blind = (facts: Facts) => void (facts.position = unknown("no answer"));
+    expect(codes(decided(blind, { overrides: ["block-period"] }))).toEqual(["lag-unknown"]);
+    expect(decided(blind, { overrides: ["unknown-loss"] })).toMatchObject({
+      kind: "proceed",
+      plan: { loss: { verdict: "unknown", boundSeconds: null } },
+    });
+  });
+
+  it("goes on without an unknown capacity or secret, and says so", () => {
+    const decision = decided((facts) => {
+      facts.capacity = unknown("throttled");
+      facts.secrets = unknown("throttled");
+    });
+    expect(decision).toMatchObject({
+      kind: "proceed",
+      plan: { warnings: [expect.stringContaining("capacity"), expect.stringContaining("secrets")] },
+    });
+  });
+});
+
+describe("who has to approve", () => {
+  const automatic = { ...policy, automatic: true };
+  const judged = (how: Partial<Trigger>, change: (facts: Facts) => void = () => undefined) => {
+    const facts = lost();
+    change(facts);
+    const decision = judge(facts, automatic, { ...trigger, ...how }, "failover-2-1", now);
+    return decision.kind === "proceed" ? decision.plan.approvals : decision;
+  };
+
+  it("asks nobody when the policy is automatic, an alarm fired and the lag is within the limit", () => {
+    expect(judged({ by: "alarm" })).toBe(0);
+  });
+
+  it("still asks when an operator wants it", () => {
+    expect(judged({ by: "operator" })).toBe(2);
+  });
+
+  it("still asks when the lag is over the limit", () => {
+    const behind = (facts: Facts) => {
+      if (facts.position.known && facts.position.value.heartbeat) {
+        facts.position.value.heartbeat.writtenAtMilliseconds -= 90 * second;
+      }
+    };
+    expect(judged({ by: "alarm" }, behind)).toBe(2);
+  });
+
+  it("still asks when the loss is unknown and somebody has overridden that", () => {
+    const blind = (facts: Facts) => void (facts.position = unknown("no answer"));
+    expect(judged({ by: "alarm", overrides: ["unknown-loss"] }, blind)).toBe(2);
+  });
+});
+
+describe("the statement of what may be lost", () => {
+  it("does not grow with the outage: only what the old region had committed counts as lag", () => {
+    const facts = lost();
+    const early = lossOf(facts, policy);
+    for (const fact of Object.values(facts)) {
+      if (typeof fact === "object" && "atMilliseconds" in fact) fact.atMilliseconds += 3_600_000;
+    }
+    expect(lossOf(facts, policy)).toEqual(early);
+    expect(early).toMatchObject({ verdict: "within", lagSeconds: 0 });
+  });
+
+  it("says over for a replica that is 90 seconds behind the last heartbeat", () => {
+    const facts = lost();
+    if (facts.position.known && facts.position.value.heartbeat) {
+      facts.position.value.heartbeat.writtenAtMilliseconds -= 90 * second;
+    }
+    expect(lossOf(facts, policy)).toMatchObject({ verdict: "over", lagSeconds: 90 });
+  });
+
+  it("bounds the loss by the moment at which the old region must have fenced itself", () => {
+    const facts = lost();
+    // 120 s isolation, 10 s heartbeat, 15 s margin after a contact that was 1 s after the heartbeat.
+    expect(lossOf(facts, policy).boundSeconds).toBe(146);
+    if (facts.contact.known && facts.contact.value) {
+      expect(fencedAt(facts.contact.value, policy)).toBe(now + 25 * second);
+    }
+  });
+});
+
+describe("what an approval is bound to", () => {
+  const hashOf = (change: (facts: Facts) => void) => {
+    const facts = lost();
+    change(facts);
+    const decision = judge(facts, policy, trigger, "failover-2-1", now);
+    if (decision.kind !== "proceed") throw new Error("expected a plan");
+    return planHash(decision.plan, evidenceOf(decision.plan, facts));
+  };
+  const same = hashOf(() => undefined);
+
+  it("stays the same when only time has passed", () => {
+    expect(
+      hashOf((facts) => void (facts.capacity = { ...facts.capacity, atMilliseconds: now + 5000 })),
+    ).toBe(same);
+  });
+
+  it("is void when the old region has made contact again", () => {
+    expect(
+      hashOf((facts) => {
+        if (facts.contact.known && facts.contact.value) {
+          facts.contact.value.heartbeatAtMilliseconds = now;
+        }
+      }),
+    ).not.toBe(same);
+  });
+
+  it("is void when the replica has fallen behind or moved on", () => {
+    expect(
+      hashOf((facts) => {
+        if (facts.position.known && facts.position.value.heartbeat) {
+          facts.position.value.heartbeat.writtenAtMilliseconds += second;
+        }
+      }),
+    ).not.toBe(same);
+  });
+});
