@@ -1,4 +1,8 @@
-import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import {
+  DurableExecutionAlreadyStartedException,
+  InvokeCommand,
+  LambdaClient,
+} from "@aws-sdk/client-lambda";
 import type { CallBounds } from "./clients.ts";
 import { clientOptions, perRegion } from "./clients.ts";
 import type { Runtime } from "./runtime.ts";
@@ -7,7 +11,10 @@ import type { Runtime } from "./runtime.ts";
 export interface Invoker {
   /** Waits for the answer. Throws when the function failed, with what it said. */
   ask<T>(region: string, name: string, payload: unknown): Promise<T>;
-  /** Hands the event over and does not wait. `execution` names a durable execution: once per name. */
+  /**
+   * Hands the event over and does not wait. `execution` names a durable execution: one per name, so
+   * whoever asks for the same again gets the one that is there.
+   */
   tell(region: string, name: string, payload: unknown, execution?: string): Promise<void>;
 }
 
@@ -23,14 +30,17 @@ export const invoker = (runtime: Runtime, bounds: CallBounds): Invoker => {
       return JSON.parse(text) as T;
     },
     tell: async (region, name, payload, execution) => {
-      await client(region).send(
-        new InvokeCommand({
-          FunctionName: name,
-          InvocationType: "Event",
-          Payload: encode(payload),
-          ...(execution ? { DurableExecutionName: execution } : {}),
-        }),
-      );
+      const command = new InvokeCommand({
+        FunctionName: name,
+        InvocationType: "Event",
+        Payload: encode(payload),
+        ...(execution ? { DurableExecutionName: execution } : {}),
+      });
+      try {
+        await client(region).send(command);
+      } catch (error) {
+        if (!(error instanceof DurableExecutionAlreadyStartedException)) throw error;
+      }
     },
   };
 };

@@ -13,6 +13,8 @@ export const assemble = (runtime: Runtime) => {
   const ports = failoverPorts(runtime);
   return middy<unknown, unknown, Error, DurableContext>({
     executionMode: executionModeDurableContext,
+    // Its timer is on real time and outlives a suspended run; the service ends late invocations.
+    timeoutEarlyInMillis: 0,
   }).handler((event: unknown, context: DurableContext) =>
     failover(durableSteps(context), ports, request.parse(event)),
   );

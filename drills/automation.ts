@@ -1,0 +1,245 @@
+import type { Cloud } from "../local/cloud.ts";
+import type { FunctionDefinition } from "../local/lambda/host.ts";
+import { names } from "./names.ts";
+import type { Platform, Site } from "./platform.ts";
+
+/** The functions of Nightshift, by name, region and link, as `stacks/` will declare them for AWS. */
+export const functionsOf = (
+  platform: Platform,
+  common: Record<string, string>,
+): FunctionDefinition[] => {
+  const { home, standby } = platform;
+  const { witness } = platform.config.regions;
+  return [
+    guard(home, common),
+    guard(standby, common),
+    database(home, common),
+    database(standby, common),
+    canary(platform, standby.region, common),
+    canary(platform, witness, common),
+    detection(platform, common),
+    failover(platform, standby, common),
+    slack(standby.region, common),
+    slack(home.region, common),
+  ];
+};
+
+const links = (resources: Record<string, Record<string, unknown>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(resources).map(([name, value]) => [
+      `SST_RESOURCE_${name}`,
+      JSON.stringify(value),
+    ]),
+  );
+
+const tables = {
+  CoordinationTable: { name: names.coordination },
+  JournalTable: { name: names.journal },
+};
+
+type Common = Record<string, string>;
+
+const guard = (site: Site, common: Common): FunctionDefinition => ({
+  name: "guard",
+  region: site.region,
+  entry: "functions/guard/handler.ts",
+  // A minute of beats, and the fence at the end of it.
+  timeoutSeconds: 120,
+  environment: {
+    ...common,
+    ...links({
+      ...tables,
+      DatabaseFunction: { name: "database" },
+      Guarded: {
+        roleRule: site.roleRule,
+        databaseSecurityGroup: site.databaseSecurityGroup,
+        applicationSecurityGroup: site.applicationSecurityGroup,
+        autoScalingGroup: names.group,
+      },
+    }),
+  },
+});
+
+const database = (site: Site, common: Common): FunctionDefinition => ({
+  name: "database",
+  region: site.region,
+  entry: "functions/database/handler.ts",
+  timeoutSeconds: 30,
+  environment: {
+    ...common,
+    ...links({
+      Database: {
+        host: site.host,
+        port: site.port,
+        database: names.database,
+        secret: names.secrets.nightshift,
+        roles: names.roles,
+        // The local servers answer on this machine's loopback only.
+        tls: "off",
+      } as never,
+    }),
+  },
+});
+
+const canary = (platform: Platform, region: string, common: Common): FunctionDefinition => {
+  const { home, standby, publicUrl } = platform;
+  const { port } = new URL(publicUrl);
+  const roleUrl = (site: Site) =>
+    `http://${site.loadBalancerName}:${port}/.well-known/nightshift/role`;
+  return {
+    name: "canary",
+    region,
+    entry: "functions/canary/handler.ts",
+    timeoutSeconds: 30,
+    environment: {
+      ...common,
+      ...links({
+        Canary: {
+          roleUrls: { [home.region]: roleUrl(home), [standby.region]: roleUrl(standby) },
+          publicUrl,
+          reportTo: [standby.region],
+        },
+      }),
+    },
+  };
+};
+
+const regionAlarms = ({ config, home, standby }: Platform) => {
+  const alarm = (observer: string) => `nightshift-${home.region}-lost-from-${observer}`;
+  return {
+    composite: `nightshift-${home.region}-lost`,
+    observers: Object.fromEntries(
+      [standby.region, config.regions.witness].map((observer) => [observer, alarm(observer)]),
+    ),
+  };
+};
+
+const detection = (platform: Platform, common: Common): FunctionDefinition => ({
+  name: "detection",
+  region: platform.standby.region,
+  entry: "functions/detection/handler.ts",
+  timeoutSeconds: 60,
+  environment: {
+    ...common,
+    ...links({
+      ...tables,
+      FailoverFunction: { name: "failover" },
+      RegionAlarms: { regions: { [platform.home.region]: regionAlarms(platform) } },
+    }),
+  },
+});
+
+const failover = (platform: Platform, site: Site, common: Common): FunctionDefinition => ({
+  name: "failover",
+  region: site.region,
+  entry: "functions/failover/handler.ts",
+  timeoutSeconds: 300,
+  durable: { executionTimeoutSeconds: 4 * 3600 },
+  environment: {
+    ...common,
+    ...links({
+      ...tables,
+      DatabaseFunction: { name: "database" },
+      GuardFunctions: { [platform.home.region]: "guard", [platform.standby.region]: "guard" },
+      SlackSecret: { arn: names.secrets.slack },
+      Standby: {
+        replica: site.databaseId,
+        databaseHost: site.host,
+        databasePort: site.port,
+        autoScalingGroup: names.group,
+        secrets: [names.secrets.application, names.secrets.nightshift],
+        regionalName: site.loadBalancerName,
+        publicUrl: platform.publicUrl,
+      },
+    }),
+  },
+});
+
+const slack = (region: string, common: Common): FunctionDefinition => ({
+  name: "slack",
+  region,
+  entry: "functions/slack/handler.ts",
+  timeoutSeconds: 30,
+  url: true,
+  environment: {
+    ...common,
+    ...links({
+      ...tables,
+      FailoverFunction: { name: "failover" },
+      SlackSecret: { arn: names.secrets.slack },
+    }),
+  },
+});
+
+/** Defines the functions, and what sets them off. */
+export const deployAutomation = async (
+  cloud: Cloud,
+  platform: Platform,
+  common: Record<string, string>,
+): Promise<FunctionDefinition[]> => {
+  const functions = functionsOf(platform, common);
+  for (const definition of functions) cloud.functions.define(definition);
+  const { home, standby, config } = platform;
+  const eachMinute = async (region: string, name: string, input: object) => {
+    await cloud.ask("scheduler", "CreateSchedule", region, {
+      Name: `${name}-each-minute`,
+      ScheduleExpression: "rate(1 minute)",
+      FlexibleTimeWindow: { Mode: "OFF" },
+      Target: {
+        Arn: cloud.functions.functionArn(region, name),
+        RoleArn: `arn:aws:iam::${names.account}:role/schedules`,
+        Input: JSON.stringify(input),
+      },
+    });
+  };
+  for (const { region } of [home, standby]) await eachMinute(region, "guard", { do: "watch" });
+  for (const region of [standby.region, config.regions.witness]) {
+    await eachMinute(region, "canary", {});
+  }
+  await putRegionAlarms(cloud, platform);
+  return functions;
+};
+
+/** Each observer has an alarm of its own; the composite one needs both. */
+const putRegionAlarms = async (cloud: Cloud, platform: Platform) => {
+  const { home, standby } = platform;
+  const { composite, observers } = regionAlarms(platform);
+  for (const [observer, AlarmName] of Object.entries(observers)) {
+    await cloud.ask("cloudwatch", "PutMetricAlarm", standby.region, {
+      AlarmName,
+      Namespace: "Nightshift",
+      MetricName: "RegionReachable",
+      Dimensions: [
+        { Name: "Region", Value: home.region },
+        { Name: "Observer", Value: observer },
+      ],
+      Statistic: "Maximum",
+      Period: 60,
+      EvaluationPeriods: 2,
+      DatapointsToAlarm: 2,
+      Threshold: 1,
+      ComparisonOperator: "LessThanThreshold",
+      // A silent observer is no witness of anything: it must not help to declare a region lost.
+      TreatMissingData: "missing",
+    });
+  }
+  await cloud.ask("cloudwatch", "PutCompositeAlarm", standby.region, {
+    AlarmName: composite,
+    AlarmRule: Object.values(observers)
+      .map((name) => `ALARM("${name}")`)
+      .join(" AND "),
+  });
+  await cloud.ask("eventbridge", "PutRule", standby.region, {
+    Name: "region-lost",
+    EventPattern: JSON.stringify({
+      source: ["aws.cloudwatch"],
+      "detail-type": ["CloudWatch Alarm State Change"],
+      detail: { alarmName: [composite], state: { value: ["ALARM"] } },
+    }),
+    State: "ENABLED",
+  });
+  await cloud.ask("eventbridge", "PutTargets", standby.region, {
+    Rule: "region-lost",
+    Targets: [{ Id: "detection", Arn: cloud.functions.functionArn(standby.region, "detection") }],
+  });
+};

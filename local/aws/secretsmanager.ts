@@ -1,0 +1,350 @@
+import type {
+  CreateSecretCommandInput,
+  CreateSecretCommandOutput,
+  DescribeSecretCommandInput,
+  DescribeSecretCommandOutput,
+  GetSecretValueCommandInput,
+  GetSecretValueCommandOutput,
+  PutSecretValueCommandInput,
+  PutSecretValueCommandOutput,
+  ReplicaRegionType,
+  ReplicateSecretToRegionsCommandInput,
+  ReplicateSecretToRegionsCommandOutput,
+  ReplicationStatusType,
+  StopReplicationToReplicaCommandInput,
+  StopReplicationToReplicaCommandOutput,
+  UpdateSecretVersionStageCommandInput,
+  UpdateSecretVersionStageCommandOutput,
+} from "@aws-sdk/client-secrets-manager";
+import type { Place } from "../network.ts";
+import { duration } from "./durations.ts";
+import {
+  addVersion,
+  badParameter,
+  changeStage,
+  copied,
+  holderOf,
+  notFound,
+  type Version,
+  type Versions,
+} from "./secretsmanager-versions.ts";
+import { AwsError, type Call, type Service, type Surroundings } from "./service.ts";
+
+type Answer<T> = Omit<T, "$metadata">;
+
+interface Secret {
+  name: string;
+  arn: string;
+  region: Place;
+  description: string | undefined;
+  versions: Versions;
+  created: number;
+  changed: number;
+  /** Counts changes, so that a copy that travels late never overwrites a newer one. */
+  revision: number;
+  /** The region of the primary secret, where this one is a replica. */
+  primary: Place | undefined;
+  /** Replicas of this secret, with the revision that each has received. */
+  replicas: Map<Place, { status: "InSync" | "InProgress" | "Failed"; received: number }>;
+}
+
+/** ARNs end in six random characters; a name, a whole ARN and an ARN without them all name it. */
+const nameIn = (id: string): string[] => {
+  if (!id.startsWith("arn:")) return [id];
+  const last = id.split(":").slice(6).join(":");
+  return [last.replace(/-[A-Za-z0-9]{6}$/, ""), last];
+};
+
+const replicationStatus = (secret: Secret): { ReplicationStatus?: ReplicationStatusType[] } =>
+  secret.replicas.size === 0
+    ? {}
+    : {
+        ReplicationStatus: [...secret.replicas].map(([Region, { status }]) => ({
+          Region,
+          Status: status,
+          ...(status === "Failed" && { StatusMessage: "Replication failed: Region not reachable" }),
+        })),
+      };
+
+const stagesById = (versions: Versions): Record<string, string[]> =>
+  Object.fromEntries(
+    [...versions.values()]
+      .filter((version) => version.stages.size > 0)
+      .map((version) => [version.id, [...version.stages]]),
+  );
+
+/**
+ * Secrets with versions, staging labels and replicas in other regions. A replica is a copy that
+ * follows after a while when its primary can reach it, refuses changes, and becomes a secret of
+ * its own by StopReplicationToReplica, for which the primary is not needed.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_StopReplicationToReplica.html
+ */
+class Secrets {
+  readonly #surroundings: Surroundings;
+  readonly #secrets = new Map<string, Secret>();
+
+  constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings;
+  }
+
+  now(): number {
+    return this.#surroundings.timeline.now();
+  }
+
+  at(region: Place, name: string): Secret | undefined {
+    return this.#secrets.get(`${region}/${name}`);
+  }
+
+  find(id: string | undefined, region: Place): Secret {
+    for (const name of nameIn(id ?? "")) {
+      const secret = this.at(region, name);
+      if (!secret) continue;
+      if (secret.primary) this.#settle(this.at(secret.primary, name));
+      else this.#settle(secret);
+      return secret;
+    }
+    throw notFound();
+  }
+
+  /** For changes, which only a primary takes. */
+  findPrimary(id: string | undefined, region: Place): Secret {
+    const secret = this.find(id, region);
+    if (secret.primary === undefined) return secret;
+    throw badParameter(
+      "Operation not permitted on a replica secret. Call must be made in primary secret's region.",
+    );
+  }
+
+  create(name: string, description: string | undefined, { region, account }: Call): Secret {
+    const suffix = this.#surroundings.random.id().slice(0, 6);
+    const secret: Secret = {
+      name,
+      arn: `arn:aws:secretsmanager:${region}:${account}:secret:${name}-${suffix}`,
+      region,
+      description,
+      versions: new Map(),
+      created: this.now(),
+      changed: this.now(),
+      revision: 0,
+      primary: undefined,
+      replicas: new Map(),
+    };
+    this.#secrets.set(`${region}/${name}`, secret);
+    return secret;
+  }
+
+  replicateTo(secret: Secret, regions: ReplicaRegionType[], overwrite: boolean): void {
+    for (const { Region } of regions) {
+      if (!Region || Region === secret.region) throw badParameter("Invalid replica region.");
+      const there = this.at(Region, secret.name);
+      if (there && there.primary !== secret.region && !overwrite) {
+        throw badParameter(`A secret with the name already exists in region ${Region}.`);
+      }
+      if (!secret.replicas.has(Region)) {
+        secret.replicas.set(Region, { status: "InProgress", received: -1 });
+      }
+    }
+    this.#send(secret);
+  }
+
+  changed(secret: Secret): void {
+    secret.changed = this.now();
+    secret.revision += 1;
+    this.#send(secret);
+  }
+
+  promote(secret: Secret): void {
+    const primary = secret.primary;
+    secret.primary = undefined;
+    if (primary && this.#surroundings.network.reachable(secret.region, primary)) {
+      this.at(primary, secret.name)?.replicas.delete(secret.region);
+    }
+  }
+
+  #send(secret: Secret): void {
+    const snapshot = { versions: copied(secret.versions), revision: secret.revision };
+    for (const [region, replica] of secret.replicas) {
+      replica.status = "InProgress";
+      const delay = duration(this.#surroundings.random, "secretsmanager.replication");
+      this.#surroundings.timeline.after(delay, () => this.#arrive(secret, region, snapshot));
+    }
+  }
+
+  #arrive(secret: Secret, region: Place, snapshot: { versions: Versions; revision: number }): void {
+    const replica = secret.replicas.get(region);
+    if (!replica || replica.received >= snapshot.revision) return;
+    if (!this.#surroundings.network.reachable(secret.region, region)) {
+      replica.status = "Failed";
+      return;
+    }
+    const there = this.at(region, secret.name);
+    if (replica.received >= 0 && there && there.primary !== secret.region) {
+      // It was made standalone while the two could not see each other: it is not ours any more.
+      secret.replicas.delete(region);
+      return;
+    }
+    this.#secrets.set(`${region}/${secret.name}`, {
+      ...secret,
+      arn: secret.arn.replace(`:${secret.region}:`, `:${region}:`),
+      region,
+      versions: copied(snapshot.versions),
+      primary: secret.region,
+      replicas: new Map(),
+    });
+    replica.received = snapshot.revision;
+    if (replica.received === secret.revision) replica.status = "InSync";
+  }
+
+  /** Delivers what failed while a region could not be reached; asked for by whoever looks. */
+  #settle(secret: Secret | undefined): void {
+    if (!secret) return;
+    const snapshot = { versions: secret.versions, revision: secret.revision };
+    for (const [region, replica] of [...secret.replicas]) {
+      if (replica.status === "Failed") this.#arrive(secret, region, snapshot);
+    }
+  }
+}
+
+const createSecret =
+  (secrets: Secrets) =>
+  (input: CreateSecretCommandInput, call: Call): Answer<CreateSecretCommandOutput> => {
+    const [name, token] = [input.Name ?? "", input.ClientRequestToken ?? ""];
+    if (name === "") throw badParameter("You must provide a name.");
+    const known = secrets.at(call.region, name);
+    if (known && (known.primary !== undefined || !known.versions.has(token))) {
+      const message = `The operation failed because the secret ${name} already exists.`;
+      throw new AwsError("ResourceExistsException", message, { status: 400 });
+    }
+    const secret = known ?? secrets.create(name, input.Description, call);
+    const answer = { ARN: secret.arn, Name: name };
+    const valued = input.SecretString !== undefined || input.SecretBinary !== undefined;
+    if (valued) addVersion(secret.versions, token, input, ["AWSCURRENT"], secrets.now());
+    if (input.AddReplicaRegions) {
+      const overwrite = input.ForceOverwriteReplicaSecret === true;
+      secrets.replicateTo(secret, input.AddReplicaRegions, overwrite);
+    }
+    return { ...answer, ...(valued && { VersionId: token }), ...replicationStatus(secret) };
+  };
+
+const describeSecret =
+  (secrets: Secrets) =>
+  (input: DescribeSecretCommandInput, call: Call): Answer<DescribeSecretCommandOutput> => {
+    const secret = secrets.find(input.SecretId, call.region);
+    const primary = secret.primary ?? (secret.replicas.size > 0 ? secret.region : undefined);
+    return {
+      ARN: secret.arn,
+      Name: secret.name,
+      ...(secret.description !== undefined && { Description: secret.description }),
+      CreatedDate: new Date(secret.created),
+      LastChangedDate: new Date(secret.changed),
+      VersionIdsToStages: stagesById(secret.versions),
+      ...(primary !== undefined && { PrimaryRegion: primary }),
+      ...replicationStatus(secret),
+    };
+  };
+
+const chosen = (versions: Versions, input: GetSecretValueCommandInput): Version => {
+  const { VersionId: id, VersionStage: stage } = input;
+  const version = id === undefined ? holderOf(versions, stage ?? "AWSCURRENT") : versions.get(id);
+  if (!version) {
+    throw notFound(
+      id === undefined
+        ? `the specified secret value for staging label: ${stage ?? "AWSCURRENT"}`
+        : `the specified secret value for VersionId: ${id}`,
+    );
+  }
+  if (id !== undefined && stage !== undefined && !version.stages.has(stage)) {
+    throw new AwsError(
+      "InvalidRequestException",
+      "You provided a VersionStage that is not associated to the provided VersionId.",
+      { status: 400 },
+    );
+  }
+  return version;
+};
+
+const getSecretValue =
+  (secrets: Secrets) =>
+  (input: GetSecretValueCommandInput, call: Call): Answer<GetSecretValueCommandOutput> => {
+    const secret = secrets.find(input.SecretId, call.region);
+    const version = chosen(secret.versions, input);
+    return {
+      ARN: secret.arn,
+      Name: secret.name,
+      VersionId: version.id,
+      VersionStages: [...version.stages],
+      CreatedDate: new Date(version.created),
+      ...(version.string !== undefined && { SecretString: version.string }),
+      ...(version.binary !== undefined && { SecretBinary: version.binary }),
+    };
+  };
+
+const putSecretValue =
+  (secrets: Secrets) =>
+  (input: PutSecretValueCommandInput, call: Call): Answer<PutSecretValueCommandOutput> => {
+    const secret = secrets.findPrimary(input.SecretId, call.region);
+    const stages = input.VersionStages ?? ["AWSCURRENT"];
+    const token = input.ClientRequestToken ?? "";
+    const version = addVersion(secret.versions, token, input, stages, secrets.now());
+    secrets.changed(secret);
+    return {
+      ARN: secret.arn,
+      Name: secret.name,
+      VersionId: version.id,
+      VersionStages: [...version.stages],
+    };
+  };
+
+const updateSecretVersionStage =
+  (secrets: Secrets) =>
+  (
+    input: UpdateSecretVersionStageCommandInput,
+    call: Call,
+  ): Answer<UpdateSecretVersionStageCommandOutput> => {
+    const secret = secrets.findPrimary(input.SecretId, call.region);
+    const stage = input.VersionStage ?? "";
+    changeStage(secret.versions, stage, input.MoveToVersionId, input.RemoveFromVersionId);
+    secrets.changed(secret);
+    return { ARN: secret.arn, Name: secret.name };
+  };
+
+const replicateSecretToRegions =
+  (secrets: Secrets) =>
+  (
+    input: ReplicateSecretToRegionsCommandInput,
+    call: Call,
+  ): Answer<ReplicateSecretToRegionsCommandOutput> => {
+    const secret = secrets.findPrimary(input.SecretId, call.region);
+    const overwrite = input.ForceOverwriteReplicaSecret === true;
+    secrets.replicateTo(secret, input.AddReplicaRegions ?? [], overwrite);
+    return { ARN: secret.arn, ...replicationStatus(secret) };
+  };
+
+const stopReplicationToReplica =
+  (secrets: Secrets) =>
+  (
+    input: StopReplicationToReplicaCommandInput,
+    call: Call,
+  ): Answer<StopReplicationToReplicaCommandOutput> => {
+    const secret = secrets.find(input.SecretId, call.region);
+    if (secret.primary === undefined) throw badParameter("The secret is not a replica secret.");
+    secrets.promote(secret);
+    return { ARN: secret.arn };
+  };
+
+export const secretsmanager = (surroundings: Surroundings) => {
+  const secrets = new Secrets(surroundings);
+  const service: Service = {
+    name: "secrets-manager",
+    operations: {
+      CreateSecret: createSecret(secrets),
+      DescribeSecret: describeSecret(secrets),
+      GetSecretValue: getSecretValue(secrets),
+      PutSecretValue: putSecretValue(secrets),
+      ReplicateSecretToRegions: replicateSecretToRegions(secrets),
+      StopReplicationToReplica: stopReplicationToReplica(secrets),
+      UpdateSecretVersionStage: updateSecretVersionStage(secrets),
+    },
+  };
+  return { service };
+};

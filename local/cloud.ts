@@ -1,0 +1,133 @@
+import { autoscaling } from "./aws/autoscaling.ts";
+import type { LaunchedInstance, RunningInstance } from "./aws/autoscaling-instances.ts";
+import { cloudwatch } from "./aws/cloudwatch.ts";
+import { dynamodb, type TableDefinition } from "./aws/dynamodb.ts";
+import { ec2 } from "./aws/ec2.ts";
+import { elbv2 } from "./aws/elbv2.ts";
+import { type EndpointOptions, endpoint } from "./aws/endpoint.ts";
+import { eventbridge } from "./aws/eventbridge.ts";
+import { lambda } from "./aws/lambda.ts";
+import { rds } from "./aws/rds.ts";
+import { route53 } from "./aws/route53.ts";
+import type { Probe } from "./aws/route53-health.ts";
+import { s3 } from "./aws/s3.ts";
+import { scheduler } from "./aws/scheduler.ts";
+import { secretsmanager } from "./aws/secretsmanager.ts";
+import type { Operation, Service, Surroundings } from "./aws/service.ts";
+import { sts } from "./aws/sts.ts";
+import type { LambdaOptions } from "./lambda/dispatch.ts";
+import type { FunctionHost } from "./lambda/host.ts";
+import type { ExecutionStore } from "./lambda/store.ts";
+import { internet, type NetworkFaults, type Place } from "./network.ts";
+import type { DatabaseEngine } from "./postgres/engine.ts";
+
+/** What the state machines stand on: processes and sockets in a drill, models in a simulation. */
+export interface Backends {
+  engine: DatabaseEngine;
+  host: FunctionHost;
+  executions: ExecutionStore;
+  launch(instance: LaunchedInstance): Promise<RunningInstance>;
+  probe: Probe;
+  /** Addresses of a new load balancer. */
+  addresses?(loadBalancer: { name: string; region: Place; ordinal: number }): string[];
+}
+
+export interface CloudOptions {
+  tables: TableDefinition[];
+  endpoint?: EndpointOptions;
+  lambda?: LambdaOptions;
+  /** Independent health checkers per check. */
+  checkers?: number;
+  /** A bug in the local AWS that no caller can be told of. */
+  onError(error: unknown): void;
+}
+
+export type Cloud = ReturnType<typeof cloud>;
+
+/** All services of all regions, wired to each other as AWS wires them. */
+export const cloud = (
+  surroundings: Surroundings & { network: NetworkFaults },
+  backends: Backends,
+  options: CloudOptions,
+) => {
+  const { network, account } = surroundings;
+  const functions = lambda(surroundings, backends.host, backends.executions, options.lambda);
+  const invoke = (region: Place, arn: string, event: unknown) =>
+    functions.invoke(region, arn, event);
+  const events = eventbridge(surroundings, { invoke });
+  const schedules = scheduler(surroundings, { invoke });
+  const metrics = cloudwatch(surroundings, {
+    emit: (region, event) => void events.publish(region, event),
+  });
+  const machines = ec2(surroundings);
+  const balancers = elbv2(
+    surroundings,
+    { send: (region, target, request) => fleet.send(region, target.id, request) },
+    backends.addresses ? { addresses: backends.addresses } : {},
+  );
+  const fleet = autoscaling(surroundings, {
+    launch: backends.launch,
+    targets: balancers.targets,
+    machines,
+  });
+  const names = route53(
+    surroundings,
+    { probe: backends.probe, addressesOf: balancers.addressesOf, targetHealthy: balancers.healthy },
+    options.checkers === undefined ? {} : { checkers: options.checkers },
+  );
+  const databases = rds(surroundings, backends.engine);
+  const tables = dynamodb(surroundings, options.tables);
+  const secrets = secretsmanager(surroundings);
+  const services: Service[] = [
+    functions.service,
+    events.service,
+    schedules.service,
+    metrics.service,
+    machines.service,
+    balancers.service,
+    fleet.service,
+    names.service,
+    databases.service,
+    tables.service,
+    secrets.service,
+    s3(surroundings).service,
+    sts(surroundings).service,
+  ];
+  network.onChange((region, state) => {
+    functions.onRegionChange(region, state);
+    Promise.all([
+      databases.onRegionChange(region, state),
+      fleet.onRegionChange(region, state),
+    ]).catch(options.onError);
+  });
+  const byName = new Map(services.map((service) => [service.name, service]));
+  return {
+    surroundings,
+    network,
+    functions,
+    events,
+    schedules,
+    metrics,
+    machines,
+    balancers,
+    fleet,
+    names,
+    databases,
+    tables,
+    secrets,
+    endpoint: endpoint(surroundings, services, options.endpoint),
+    /** Asks a service without a wire between, as whoever deploys the platform. */
+    ask: async <Output>(name: string, operation: string, region: Place, input: object) => {
+      const found = byName.get(name)?.operations[operation];
+      if (!found) throw new Error(`the local ${name} has no operation ${operation}`);
+      const call = { service: name, operation, region, from: internet, account };
+      return (await (found as unknown as Operation)(input as never, call)) as Output;
+    },
+    close: async () => {
+      await functions.close();
+      surroundings.timeline.close();
+      await fleet.close();
+      await backends.engine.close();
+    },
+  };
+};

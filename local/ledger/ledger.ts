@@ -1,0 +1,98 @@
+import type { HttpRequest, HttpResponse } from "../http.ts";
+import type { Transfer } from "./transfer.ts";
+import { parseTransfer, sameTransfer } from "./transfer.ts";
+
+/**
+ * - `conflict`: another transfer has this id.
+ * - `away`: no answer, read-only, or a login that is refused. Never acknowledged.
+ */
+export type Booked = "booked" | "conflict" | "unknown-account" | "away";
+
+/** The database as the ledger sees it. Rejections count as `away`. */
+export interface LedgerDatabase {
+  /** Resolves with `booked` only after the commit, also when it had been booked before. */
+  book(transfer: Transfer): Promise<Booked>;
+  transfer(id: string): Promise<Transfer | undefined>;
+  account(id: string): Promise<Record<string, unknown> | undefined>;
+  /** Whether reading works; it does on a replica. */
+  ready(): Promise<boolean>;
+}
+
+export interface LedgerIdentity {
+  region: string;
+  instanceId: string;
+}
+
+const reply = (status: number, value: unknown): Omit<HttpResponse, "headers"> => ({
+  status,
+  body: JSON.stringify(value),
+});
+
+const unavailable = reply(503, { error: "the database does not take writes at the moment" });
+
+/**
+ * The application of the platform as far as it matters here: a double-entry ledger with health
+ * endpoints. It knows nothing of failovers.
+ */
+export const ledger = (
+  identity: LedgerIdentity,
+  database: LedgerDatabase,
+  newId: () => string,
+): ((request: HttpRequest) => Promise<HttpResponse>) => {
+  const headers = {
+    "content-type": "application/json",
+    "x-served-by": `${identity.region}/${identity.instanceId}`,
+  };
+  return async (request) => ({ ...(await route(request, identity, database, newId)), headers });
+};
+
+const route = async (
+  request: HttpRequest,
+  identity: LedgerIdentity,
+  database: LedgerDatabase,
+  newId: () => string,
+): Promise<Omit<HttpResponse, "headers">> => {
+  const path = request.path.split("?", 1)[0] ?? "/";
+  const [, kind = "", id] = path.split("/");
+  if (path === "/health/live") return reply(200, { status: "ok" });
+  if (path === "/health" || path === "/health/ready") return health(identity, database);
+  if (kind === "transfers" && request.method === "POST" && id === undefined) {
+    return post(request.body ?? "", database, newId);
+  }
+  if (kind === "transfers" && request.method === "GET" && id) return show(database.transfer(id));
+  if (kind === "accounts" && request.method === "GET" && id) return show(database.account(id));
+  return reply(404, { error: "not found" });
+};
+
+const health = async (identity: LedgerIdentity, database: LedgerDatabase) => {
+  const ready = await database.ready().catch(() => false);
+  return reply(ready ? 200 : 503, {
+    status: ready ? "ok" : "unavailable",
+    database: ready ? "reachable" : "away",
+    region: identity.region,
+  });
+};
+
+const show = async (found: Promise<object | undefined>) => {
+  try {
+    const value = await found;
+    return value ? reply(200, value) : reply(404, { error: "not found" });
+  } catch {
+    // Whatever went wrong between here and the database: it could not be read.
+    return reply(503, { error: "the database does not answer at the moment" });
+  }
+};
+
+const post = async (body: string, database: LedgerDatabase, newId: () => string) => {
+  const transfer = parseTransfer(body, newId);
+  if (typeof transfer === "string") return reply(422, { error: transfer });
+  const booked = await database.book(transfer).catch((): Booked => "away");
+  if (booked === "unknown-account") return reply(422, { error: "no such account" });
+  if (booked === "conflict") return reply(409, { error: "another transfer has this id" });
+  if (booked === "away") return unavailable;
+  return reply(201, { id: transfer.id });
+};
+
+/** A transfer whose id exists is the same one sent again, or another one. */
+export const bookedBefore = (found: Transfer | undefined, transfer: Transfer): Booked =>
+  found && sameTransfer(found, transfer) ? "booked" : "conflict";

@@ -1,0 +1,49 @@
+import type { Place } from "../network.ts";
+
+/** Where an instance answers. It stays the same over reboots, promotion and loss of the region. */
+export interface Address {
+  host: string;
+  port: number;
+}
+
+/** What a new instance is made of. `id` is unique in the whole cloud, not only in its region. */
+export interface NewInstance {
+  id: string;
+  region: Place;
+  masterUser: string;
+  masterPassword: string;
+  database: string;
+}
+
+/** How far a replica has come. Positions are written as PostgreSQL writes them: `0/3000148`. */
+export interface ReplicaPosition {
+  received: string;
+  replayed: string;
+}
+
+/**
+ * The databases under the modelled RDS: real PostgreSQL in a drill, a model of it in a simulation.
+ * No method takes modelled time; RDS adds that. Calls for one instance are served in order.
+ */
+export interface DatabaseEngine {
+  create(instance: NewInstance): Promise<Address>;
+  /** A streaming replica of `source`, in its own region. */
+  replicate(source: string, replica: { id: string; region: Place }): Promise<Address>;
+  /** Resolves when the instance is out of recovery and takes writes. */
+  promote(id: string): Promise<void>;
+  /** Ends all sessions and starts again. */
+  restart(id: string): Promise<void>;
+  /** Power off: what was committed stays on the disk, nobody gets an answer. */
+  kill(id: string): Promise<void>;
+  /** After `kill`. */
+  start(id: string): Promise<void>;
+  remove(id: string): Promise<void>;
+  snapshot(id: string, snapshotId: string): Promise<void>;
+  removeSnapshot(snapshotId: string): Promise<void>;
+  restore(snapshotId: string, instance: Pick<NewInstance, "id" | "region">): Promise<Address>;
+  setMasterPassword(id: string, password: string): Promise<void>;
+  /** To be called whenever who may reach whom has changed: cuts what is no longer allowed. */
+  reconsider(): void;
+  /** Stops everything and removes every trace. Safe to call twice. */
+  close(): Promise<void>;
+}

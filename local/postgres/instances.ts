@@ -1,0 +1,167 @@
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { Client } from "pg";
+import type { Random } from "../../shared/random.ts";
+import type { Place } from "../network.ts";
+import type { Timeline } from "../time/timeline.ts";
+import type { Address, NewInstance } from "./engine.ts";
+import type { Processes } from "./processes.ts";
+import { type Admission, type Caller, type EndpointProxy, proxy } from "./proxy.ts";
+import { emptiedFolders, neverCopied, settings } from "./setup.ts";
+
+export interface RealEngineOptions {
+  timeline: Timeline;
+  random: Random;
+  /** Whether packets pass between two regions: what a replica needs to follow its source. */
+  reachable(from: Place, to: Place): boolean;
+  /** Everybody else than a replica: the security group, and who may reach the region. */
+  admit?(instanceId: string, caller: Caller): Admission;
+  /** The loopback address of a region's endpoints; 127.0.0.1 when not given. */
+  host?(region: Place): string;
+  /** Modelled milliseconds that a connection into silence lasts at most; 120 s when not given. */
+  silenceMilliseconds?: number;
+}
+
+/** A way in for a judge, past the proxies and every fence. Nobody else may use it. */
+export interface Administration extends Address {
+  user: string;
+  password: string;
+  database: string;
+}
+
+export interface Instance {
+  id: string;
+  region: Place;
+  folder: string;
+  masterUser: string;
+  database: string;
+  proxy: EndpointProxy;
+  /** The port that PostgreSQL itself listens on; undefined while it does not run. */
+  port: number | undefined;
+  source: string | undefined;
+  last: Promise<unknown>;
+}
+
+/** What an engine keeps, and what it works with. */
+export interface Context {
+  options: RealEngineOptions;
+  keeper: Processes;
+  native: string;
+  folder: string;
+  password: string;
+  instances: Map<string, Instance>;
+  snapshots: Map<string, Pick<Instance, "folder" | "masterUser" | "database">>;
+}
+
+export const administrator = "rdsadmin";
+export const replicator = "rdsrepladmin";
+
+export const instanceOf = ({ instances }: Context, id: string): Instance => {
+  const found = instances.get(id);
+  if (!found) throw new Error(`no database instance ${id}`);
+  return found;
+};
+
+/** Orders for one instance wait for each other, so that a kill never meets half a promotion. */
+export const inOrder = <T>(
+  context: Context,
+  id: string,
+  act: (instance: Instance) => Promise<T>,
+): Promise<T> => {
+  const instance = instanceOf(context, id);
+  const done = instance.last.then(() => act(instance));
+  instance.last = done.catch(() => undefined);
+  return done;
+};
+
+/** Adds an instance whose data folder is made by `fill`, and starts it. */
+export const addInstance = async (
+  context: Context,
+  wanted: Pick<NewInstance, "id" | "region" | "masterUser" | "database"> & { source?: string },
+  fill: (folder: string) => Promise<void>,
+): Promise<Instance> => {
+  const { options, instances } = context;
+  const { id, region, masterUser, database, source } = wanted;
+  if (instances.has(id)) throw new Error(`there is a database instance ${id} already`);
+  const folder = join(context.folder, `instance-${options.random.id()}`);
+  await fill(folder);
+  const front = await proxy({
+    timeline: options.timeline,
+    host: options.host?.(region) ?? "127.0.0.1",
+    upstream: () => instances.get(id)?.port,
+    admit: (caller) => admit(context, id, caller),
+    silenceMilliseconds: options.silenceMilliseconds ?? 120_000,
+  });
+  const last = Promise.resolve();
+  const fields = { id, region, folder, masterUser, database, source, proxy: front, last };
+  const instance: Instance = { ...fields, port: undefined };
+  instances.set(id, instance);
+  await startServer(context, instance);
+  return instance;
+};
+
+const admit = ({ instances, options }: Context, id: string, caller: Caller): Admission => {
+  if (caller.user !== replicator) return options.admit?.(id, caller) ?? "open";
+  const [source, replica] = [instances.get(id), instances.get(caller.application)];
+  const passes = source && replica && options.reachable(replica.region, source.region);
+  return passes ? "open" : "closed";
+};
+
+export const startServer = async (context: Context, instance: Instance): Promise<void> => {
+  // Another process may take a free port before PostgreSQL does; then the next one is tried.
+  const attempts = 5;
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    const { id, folder } = instance;
+    const failure = await context.keeper
+      .ask({ act: "start", id, native: context.native, folder, settings: settings(port) })
+      .then(
+        () => undefined,
+        (error: Error) => error,
+      );
+    if (!failure) return void (instance.port = port);
+    if (attempt === attempts || !failure.message.includes("could not bind")) throw failure;
+  }
+};
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+
+export const administration = (context: Context, instance: Instance): Administration => {
+  const { port, id, database } = instance;
+  if (port === undefined) throw new Error(`the database instance ${id} does not run`);
+  const { password } = context;
+  return { host: "127.0.0.1", port, user: administrator, password, database };
+};
+
+export const asAdministrator = async <T>(
+  context: Context,
+  instance: Instance,
+  act: (client: Client) => Promise<T>,
+): Promise<T> => {
+  const client = new Client({ ...administration(context, instance), database: "postgres" });
+  await client.connect();
+  try {
+    return await act(client);
+  } finally {
+    await client.end();
+  }
+};
+
+export const copyCluster = (
+  { keeper }: Context,
+  from: string,
+  to: string,
+  alsoEmptied: string[] = [],
+): Promise<void> => {
+  const emptied = [...emptiedFolders, ...alsoEmptied];
+  return keeper.ask({ act: "copy", from, to, leaveOut: neverCopied, emptied });
+};

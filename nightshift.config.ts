@@ -1,0 +1,52 @@
+import { defineConfig } from "./shared/config.ts";
+
+/** The one file that an operator edits. It is checked before anything is deployed or run. */
+export default defineConfig({
+  regions: {
+    primary: "eu-central-1",
+    standby: "eu-west-1",
+    // Sees both from outside, and makes the third voice when the lease is decided.
+    witness: "eu-west-2",
+  },
+  domain: { name: "app.example.com", zone: "example.com", ttlSeconds: 30 },
+  sizes: {
+    application: {
+      instanceType: "m7g.large",
+      minimum: 2,
+      desired: 3,
+      maximum: 8,
+      standbyMinimum: 1,
+    },
+    database: {
+      instanceClass: "db.r7g.large",
+      storageGigabytes: 100,
+      maximumStorageGigabytes: 500,
+      multiAz: true,
+      backupRetentionDays: 14,
+    },
+  },
+  objectives: { rtoSeconds: 1800, rpoSeconds: 60 },
+  failover: {
+    // Nobody moves a bank's database without two people, until they say otherwise here.
+    automatic: false,
+    approvals: 2,
+    approvalExpirySeconds: 1800,
+    blockPeriodSeconds: 3600,
+    isolationSeconds: 180,
+    isolationMarginSeconds: 60,
+    heartbeatSeconds: 10,
+    maximumLagSeconds: 60,
+    dns: "health-check",
+    writeProbe: { path: "/transfers", body: '{"probe":true}', expectedStatus: 201 },
+    resolvers: ["1.1.1.1", "8.8.8.8", "9.9.9.9"],
+  },
+  slack: {
+    workspace: "T0NIGHTSHIFT",
+    channel: "C0NIGHTSHIFT",
+    operators: [
+      { user: "U0ANA", name: "Ana Petrov", may: ["request", "approve"] },
+      { user: "U0BEN", name: "Ben Okafor", may: ["request", "approve"] },
+      { user: "U0CHIARA", name: "Chiara Rossi", may: ["approve"] },
+    ],
+  },
+});

@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import { secretsmanager } from "../../local/aws/secretsmanager.ts";
+import { around, asking, failure, home, standby } from "./asking.ts";
+
+const SecretId = "platform/database";
+
+const cloud = () => {
+  const { timeline, faults, surroundings } = around();
+  const ask = asking(secretsmanager(surroundings).service);
+  const value = (region = home, extra = {}) =>
+    ask("GetSecretValue", { SecretId, ...extra }, region).SecretString;
+  const status = () =>
+    (ask("DescribeSecret", { SecretId }).ReplicationStatus as { Status: string }[])[0]?.Status;
+  ask("CreateSecret", {
+    Name: SecretId,
+    SecretString: "first",
+    ClientRequestToken: "v1",
+    AddReplicaRegions: [{ Region: standby }],
+  });
+  return { timeline, faults, ask, value, status };
+};
+
+const put = (token: string, SecretString: string, VersionStages?: string[]) => ({
+  SecretId,
+  SecretString,
+  ClientRequestToken: token,
+  VersionStages,
+});
+
+describe("versions", () => {
+  it("moves AWSPREVIOUS to the version that loses AWSCURRENT", () => {
+    const { ask, value } = cloud();
+    ask("PutSecretValue", put("v2", "second"));
+    expect(value()).toBe("second");
+    expect(value(home, { VersionStage: "AWSPREVIOUS" })).toBe("first");
+    ask("PutSecretValue", put("v3", "third", ["AWSPENDING"]));
+    expect(value()).toBe("second");
+    const move = { SecretId, VersionStage: "AWSCURRENT", MoveToVersionId: "v3" };
+    expect(failure(() => ask("UpdateSecretVersionStage", move)).name).toBe(
+      "InvalidParameterException",
+    );
+    ask("UpdateSecretVersionStage", { ...move, RemoveFromVersionId: "v2" });
+    expect(ask("DescribeSecret", { SecretId }).VersionIdsToStages).toEqual({
+      v2: ["AWSPREVIOUS"],
+      v3: ["AWSPENDING", "AWSCURRENT"],
+    });
+  });
+
+  it("takes the same token twice with the same value, and refuses another value", () => {
+    const { ask } = cloud();
+    ask("PutSecretValue", put("v2", "second"));
+    expect(ask("PutSecretValue", put("v2", "second")).VersionId).toBe("v2");
+    expect(failure(() => ask("PutSecretValue", put("v2", "other"))).name).toBe(
+      "ResourceExistsException",
+    );
+  });
+
+  it("says what it cannot find", () => {
+    const { ask, value } = cloud();
+    expect(failure(() => value(home, { VersionStage: "AWSPENDING" })).message).toContain(
+      "staging label: AWSPENDING",
+    );
+    expect(failure(() => ask("GetSecretValue", { SecretId: "nothing" })).name).toBe(
+      "ResourceNotFoundException",
+    );
+  });
+
+  it("is found by ARN with and without the random characters", () => {
+    const { ask } = cloud();
+    const arn = String(ask("DescribeSecret", { SecretId }).ARN);
+    expect(ask("GetSecretValue", { SecretId: arn }).Name).toBe(SecretId);
+    expect(ask("GetSecretValue", { SecretId: arn.slice(0, -7) }).Name).toBe(SecretId);
+  });
+});
+
+describe("replicas", () => {
+  it("follow after a while and refuse changes", async () => {
+    const { ask, timeline, value, status } = cloud();
+    expect(status()).toBe("InProgress");
+    expect(failure(() => value(standby)).name).toBe("ResourceNotFoundException");
+    await timeline.advance(60_000);
+    expect([status(), value(standby)]).toEqual(["InSync", "first"]);
+    expect(failure(() => ask("PutSecretValue", put("v2", "second"), standby))).toMatchObject({
+      name: "InvalidParameterException",
+      message: expect.stringContaining("Operation not permitted on a replica secret"),
+    });
+    expect(ask("DescribeSecret", { SecretId }, standby).PrimaryRegion).toBe(home);
+  });
+
+  it("stay behind while their region is cut off, and catch up when it is back", async () => {
+    const { ask, timeline, faults, value, status } = cloud();
+    await timeline.advance(60_000);
+    faults.set(home, "cut");
+    ask("PutSecretValue", put("v2", "second"));
+    await timeline.advance(60_000);
+    expect([status(), value(standby)]).toEqual(["Failed", "first"]);
+    faults.set(home, "up");
+    expect([status(), value(standby)]).toEqual(["InSync", "second"]);
+  });
+
+  it("become secrets of their own without their dead primary, and are not overwritten later", async () => {
+    const { ask, timeline, faults, value } = cloud();
+    await timeline.advance(60_000);
+    faults.set(home, "dead");
+    ask("StopReplicationToReplica", { SecretId }, standby);
+    ask("PutSecretValue", put("v2", "points to the new primary"), standby);
+    faults.set(home, "up");
+    ask("PutSecretValue", put("v9", "the old region writes again"));
+    await timeline.advance(60_000);
+    expect(value(standby)).toBe("points to the new primary");
+    expect(ask("DescribeSecret", { SecretId }).ReplicationStatus).toBeUndefined();
+  });
+});

@@ -1,0 +1,87 @@
+import { statements } from "../../functions/database/statements.ts";
+import type { ModelledEngine } from "../../local/postgres/modelled.ts";
+import type { ModelledSession } from "../../local/postgres/session.ts";
+import { DatabaseError } from "../../local/postgres/session.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { Connect } from "../../shared/runtime.ts";
+
+type Row = Record<string, unknown>;
+
+const heartbeatKey = "nightshift.heartbeat";
+
+/**
+ * What PostgreSQL would do with each statement of the menu, on a modelled database. Known by their
+ * very texts: a statement that is not on the menu fails here as it would be refused there.
+ */
+export const modelledConnect =
+  (engine: ModelledEngine, from: string, clock: Clock): Connect =>
+  async ({ host, port, user, password }) => {
+    const id = engine.at({ host, port });
+    if (!id) throw new Error(`nothing listens on ${host}:${port}`);
+    const session = engine.session(id, { user, password, from });
+    if (session instanceof DatabaseError) {
+      // Nothing answers: the caller's own connect timeout has to pass.
+      if (session.code === "ETIMEDOUT") await clock.sleep(4000);
+      throw session;
+    }
+    let roles: string[] = [];
+    return {
+      query: async (text, values = []) => {
+        if (text === statements.nameRoles.text) {
+          roles = String(values[0]).split(",");
+          return { rows: [] };
+        }
+        return { rows: perform(session, roles, text, values) };
+      },
+      end: async () => session.end(),
+    };
+  };
+
+const perform = (
+  session: ModelledSession,
+  roles: string[],
+  text: string,
+  values: unknown[],
+): Row[] => {
+  switch (text) {
+    case statements.prepare.text:
+      session.write("nightshift.schema", "1");
+      return [];
+    case statements.heartbeat.text:
+      return [{ lsn: session.write(heartbeatKey, JSON.stringify(values)) }];
+    case statements.position.text:
+      return [position(session)];
+    case statements.logins.text:
+      return (values[0] as string[]).flatMap((name) => {
+        const role = session.role(name);
+        const sessions = session.sessions(name);
+        return role ? [{ role: name, can_login: role.canLogin, sessions }] : [];
+      });
+    case statements.closeLogins.text:
+      for (const name of roles)
+        session.alterRole({ name, canLogin: false, readOnlyByDefault: true });
+      return [];
+    case statements.openLogins.text:
+      for (const name of roles)
+        session.alterRole({ name, canLogin: true, readOnlyByDefault: false });
+      return [];
+    case statements.endSessions.text: {
+      const ended = (values[0] as string[]).map((name) => session.terminateSessions(name));
+      return [{ ended: ended.reduce((sum, count) => sum + count, 0) }];
+    }
+    case statements.probeWrite.text:
+      session.write("nightshift.probe", String(values[0]));
+      return [{ epoch: values[0] }];
+    default:
+      throw new Error(`not on the menu: ${text.slice(0, 60)}`);
+  }
+};
+
+const position = (session: ModelledSession): Row => {
+  const heartbeat = session.read(heartbeatKey);
+  const [region, epoch, written_at_ms, contact_at_ms] = heartbeat
+    ? (JSON.parse(heartbeat) as unknown[])
+    : [null, null, null, null];
+  const { recovery, lsn } = session;
+  return { recovery: recovery(), lsn: lsn(), region, epoch, written_at_ms, contact_at_ms };
+};
