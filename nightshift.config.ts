@@ -37,7 +37,12 @@ export default defineConfig({
     heartbeatSeconds: 10,
     maximumLagSeconds: 60,
     dns: "health-check",
-    writeProbe: { path: "/transfers", body: '{"probe":true}', expectedStatus: 201 },
+    // `{id}` becomes a new id for every try.
+    writeProbe: {
+      path: "/transfers",
+      body: '{"id":"probe-{id}","from":"probe-source","to":"probe-sink","amount":1}',
+      expectedStatus: 201,
+    },
     resolvers: ["1.1.1.1", "8.8.8.8", "9.9.9.9"],
   },
   slack: {

@@ -68,7 +68,9 @@ const beat = async (ports: GuardPorts): Promise<GuardReport> => {
   const contact: Contact | undefined = seen.lease.known
     ? { region, contactAtMilliseconds, epoch: seen.lease.value.epoch }
     : undefined;
-  if (decision.kind === "serve" && contact) {
+  // While the lease is on its way here the database is still a replica and takes no row.
+  const writable = seen.position.known && !seen.position.value.recovery;
+  if (decision.kind === "serve" && contact && writable) {
     Object.assign(contact, await keepHeartbeat(ports, decision.epoch, contactAtMilliseconds));
   }
   if (contact && decision.kind === "fence") contact.fence = fence;

@@ -152,8 +152,8 @@ const changeShown = (change: ChangeState) => ({
   Comment: change.comment,
 });
 
-/** Route 53 sorts names by their labels from the right. */
-const orderOf = (name: string): string => name.split(".").reverse().join(".");
+/** Route 53 sorts names by their labels from the right, a zone before the names in it. */
+const orderOf = (name: string): string => name.split(".").reverse().join("\u0001");
 
 /** Publishes what the zone says now, once it has reached the name servers. */
 const submit = (context: Context, zone: ZoneState, comment: string | undefined): ChangeState => {
@@ -199,7 +199,7 @@ const recordOperations = (context: Context) => {
     ListResourceRecordSets: (input: ListResourceRecordSetsCommandInput) => {
       const size = Number(input.MaxItems ?? 300);
       const place = (name: string, type: string, identifier: string) =>
-        [orderOf(name), type, identifier].join("|");
+        [orderOf(name), type, identifier].join("\u0000");
       const placeOf = ({ Name = "", Type = "A", SetIdentifier = "" }: ResourceRecordSet) =>
         place(canonicalName(Name), Type, SetIdentifier);
       const { StartRecordName, StartRecordType = "A", StartRecordIdentifier = "" } = input;

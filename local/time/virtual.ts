@@ -43,9 +43,10 @@ export const virtualTimeline = (origin: number): VirtualTimeline => {
   const quiet = () =>
     new Promise<void>((resolve) => void settle(() => void settle(() => resolve())));
 
-  const step = async (limit: number): Promise<boolean> => {
+  const step = async (limit: number, settled = () => false): Promise<boolean> => {
     await quiet();
     if (failure) throw failure.error;
+    if (settled()) return false;
     let due = queue.pop();
     while (due?.cancelled) due = queue.pop();
     if (!due) return false;
@@ -74,7 +75,7 @@ export const virtualTimeline = (origin: number): VirtualTimeline => {
       until.then(mark, mark);
       await quiet();
       while (!settled) {
-        const stepped = await step(limit);
+        const stepped = await step(limit, () => settled);
         if (settled) break;
         if (!stepped) {
           for (let turn = 0; turn < 20 && !settled; turn += 1) await quiet();

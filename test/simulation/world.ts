@@ -51,11 +51,6 @@ export const config: Config = {
     // One beat a minute: the simulation is about orders of events, not about tight bounds.
     heartbeatSeconds: 60,
     resolvers: ["192.0.2.53"],
-    writeProbe: {
-      path: "/transfers",
-      body: '{"id":"probe-{id}","from":"probe-source","to":"probe-sink","amount":1}',
-      expectedStatus: 201,
-    },
   },
 };
 
