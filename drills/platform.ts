@@ -4,15 +4,19 @@ import type { Config } from "../shared/config.ts";
 import { names } from "./names.ts";
 
 /** One region of the platform, as far as the functions are told of it. */
-export interface Site {
+export interface Site extends DatabaseSite {
+  loadBalancerName: string;
+  roleRule: string;
+}
+
+/** A region's database and who may come in. */
+export interface DatabaseSite {
   region: string;
   databaseId: string;
   /** The database's name among the processes or models under RDS. */
   engineId: string;
   host: string;
   port: number;
-  loadBalancerName: string;
-  roleRule: string;
   databaseSecurityGroup: string;
   applicationSecurityGroup: string;
 }
@@ -33,6 +37,8 @@ export interface Ground {
   /** Made by the seed; on a real account Secrets Manager makes them. */
   password(): string;
   slack: { signingSecret: string; botToken: string };
+  /** Told as soon as a region's database stands: instances that start later connect to it. */
+  onDatabase(site: DatabaseSite): void;
   /** Makes roles and tables in the new home database, as the platform's migrations do. */
   migrate(
     database: { engineId: string; host: string; port: number; masterPassword: string },
@@ -58,6 +64,12 @@ export const buildPlatform = async (cloud: Cloud, ground: Ground): Promise<Platf
   };
   const databases = await buildDatabases(cloud, ground, passwords, groups);
   await buildSecrets(cloud, ground, passwords, databases.home);
+  for (const [side, region] of [
+    ["home", primary],
+    ["standby", standby],
+  ] as const) {
+    ground.onDatabase({ region, ...groups[side], ...databases[side] });
+  }
   const site = async (region: string, side: "home" | "standby"): Promise<Site> => {
     const front = await buildFront(cloud, ground, region, region === primary);
     return { region, ...front, ...groups[side], ...databases[side] };

@@ -2,6 +2,7 @@ import { Resolver } from "node:dns/promises";
 import http from "node:http";
 import https from "node:https";
 import type { LookupFunction } from "node:net";
+import { systemClock } from "./clock.ts";
 
 /** The network as users have it: names and HTTP. Only what canary and verification need. */
 export interface Web {
@@ -45,38 +46,49 @@ export const systemWeb: Web = {
       resolver.cancel();
     }
   },
-  request: (request) =>
-    new Promise((resolve, reject) => {
-      const url = new URL(request.url);
-      const transport = url.protocol === "https:" ? https : http;
-      const outgoing = transport.request(url, {
-        method: request.method ?? "GET",
-        agent: false,
-        signal: AbortSignal.timeout(request.timeoutSeconds * 1000),
-        headers: { "content-type": "application/json", connection: "close" },
-        ...(request.address ? { lookup: always(request.address) } : {}),
-      });
-      outgoing.on("error", reject);
-      outgoing.on("response", (incoming) => {
-        let body = "";
-        incoming.setEncoding("utf8");
-        incoming.on("data", (text: string) => {
-          if (body.length < bodyLimitBytes) body += text;
-        });
-        incoming.on("error", reject);
-        incoming.on("end", () =>
-          resolve({
-            status: incoming.statusCode ?? 0,
-            headers: Object.fromEntries(
-              Object.entries(incoming.headers).map(([key, value]) => [key, String(value)]),
-            ),
-            body,
-          }),
-        );
-      });
-      outgoing.end(request.body);
-    }),
+  request: async (request) => {
+    const late = new AbortController();
+    const answered = new AbortController();
+    // By the clock and not by AbortSignal.timeout, whose timer no test can own.
+    systemClock.sleep(request.timeoutSeconds * 1000, answered.signal).then(
+      () => late.abort(new Error(`no answer within ${request.timeoutSeconds} s`)),
+      () => undefined,
+    );
+    return exchange(request, late.signal).finally(() => answered.abort());
+  },
 };
+
+const exchange = (request: WebRequest, signal: AbortSignal): Promise<WebAnswer> =>
+  new Promise((resolve, reject) => {
+    const url = new URL(request.url);
+    const transport = url.protocol === "https:" ? https : http;
+    const outgoing = transport.request(url, {
+      method: request.method ?? "GET",
+      agent: false,
+      signal,
+      headers: { "content-type": "application/json", connection: "close" },
+      ...(request.address ? { lookup: always(request.address) } : {}),
+    });
+    outgoing.on("error", reject);
+    outgoing.on("response", (incoming) => {
+      let body = "";
+      incoming.setEncoding("utf8");
+      incoming.on("data", (text: string) => {
+        if (body.length < bodyLimitBytes) body += text;
+      });
+      incoming.on("error", reject);
+      incoming.on("end", () =>
+        resolve({
+          status: incoming.statusCode ?? 0,
+          headers: Object.fromEntries(
+            Object.entries(incoming.headers).map(([key, value]) => [key, String(value)]),
+          ),
+          body,
+        }),
+      );
+    });
+    outgoing.end(request.body);
+  });
 
 const always =
   (address: string): LookupFunction =>

@@ -16,11 +16,11 @@ export const statements = {
     text: `
       CREATE SCHEMA IF NOT EXISTS nightshift;
       CREATE TABLE IF NOT EXISTS nightshift.heartbeat (
-        only boolean PRIMARY KEY DEFAULT true CHECK (only),
+        singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
         region text NOT NULL, epoch bigint NOT NULL,
         written_at_ms bigint NOT NULL, contact_at_ms bigint NOT NULL);
       CREATE TABLE IF NOT EXISTS nightshift.probe (
-        only boolean PRIMARY KEY DEFAULT true CHECK (only), epoch bigint NOT NULL)`,
+        singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), epoch bigint NOT NULL)`,
   },
 
   /**
@@ -33,7 +33,7 @@ export const statements = {
     text: `
       INSERT INTO nightshift.heartbeat (region, epoch, written_at_ms, contact_at_ms)
       VALUES ($1, $2, $3, $4)
-      ON CONFLICT (only) DO UPDATE SET region = excluded.region, epoch = excluded.epoch,
+      ON CONFLICT (singleton) DO UPDATE SET region = excluded.region, epoch = excluded.epoch,
         written_at_ms = excluded.written_at_ms, contact_at_ms = excluded.contact_at_ms
       RETURNING pg_current_wal_lsn()::text AS lsn`,
   },
@@ -102,6 +102,6 @@ export const statements = {
     readOnly: false,
     text: `
       INSERT INTO nightshift.probe (epoch) VALUES ($1)
-      ON CONFLICT (only) DO UPDATE SET epoch = excluded.epoch RETURNING epoch::float8 AS epoch`,
+      ON CONFLICT (singleton) DO UPDATE SET epoch = excluded.epoch RETURNING epoch::float8 AS epoch`,
   },
 } as const satisfies Record<string, Statement>;

@@ -264,10 +264,7 @@ const ingressOperations = (surroundings: Surroundings, region: Region) => ({
   ): Omit<AuthorizeSecurityGroupIngressCommandOutput, "$metadata"> => {
     const group = existing(region(call.region).groups, input.GroupId);
     const wanted = rulesOf(input);
-    if (wanted.length === 0) {
-      const message = "The request must contain the parameter IpPermissions";
-      throw refusal("MissingParameter", message);
-    }
+    if (wanted.length === 0) throw refusal("MissingParameter", "IpPermissions is required");
     for (const rule of wanted) {
       if (rule.group) existing(region(call.region).groups, rule.group);
       if (!group.rules.some((kept) => sameRule(kept, rule))) continue;

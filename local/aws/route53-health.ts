@@ -115,6 +115,11 @@ const byChildren = (checks: Map<string, CheckState>, config: HealthCheckConfig):
 };
 
 const operations = (context: Context) => ({
+  ...changeOperations(context),
+  ...readOperations(context),
+});
+
+const changeOperations = (context: Context) => ({
   CreateHealthCheck: (input: CreateHealthCheckCommandInput) => {
     const { checks, surroundings } = context;
     const { CallerReference: reference = "", HealthCheckConfig: config } = input;
@@ -140,16 +145,6 @@ const operations = (context: Context) => ({
     startChecking(context, check);
     return { HealthCheck: shown(check), Location: locationOf(check.id) };
   },
-  GetHealthCheck: (input: GetHealthCheckCommandInput) => ({
-    HealthCheck: shown(existing(context, input.HealthCheckId)),
-  }),
-  GetHealthCheckStatus: (input: GetHealthCheckStatusCommandInput) => {
-    const check = existing(context, input.HealthCheckId);
-    if (isEndpoint(check.config)) {
-      return { HealthCheckObservations: check.checkers.map(observation) };
-    }
-    throw new AwsError("InvalidInput", "The status of a calculated health check is not available");
-  },
   UpdateHealthCheck: (input: UpdateHealthCheckCommandInput) => {
     const check = existing(context, input.HealthCheckId);
     const {
@@ -174,6 +169,19 @@ const operations = (context: Context) => ({
     check.timer?.cancel();
     context.checks.delete(check.id);
     return {};
+  },
+});
+
+const readOperations = (context: Context) => ({
+  GetHealthCheck: (input: GetHealthCheckCommandInput) => ({
+    HealthCheck: shown(existing(context, input.HealthCheckId)),
+  }),
+  GetHealthCheckStatus: (input: GetHealthCheckStatusCommandInput) => {
+    const check = existing(context, input.HealthCheckId);
+    if (isEndpoint(check.config)) {
+      return { HealthCheckObservations: check.checkers.map(observation) };
+    }
+    throw new AwsError("InvalidInput", "The status of a calculated health check is not available");
   },
   ListHealthChecks: (input: ListHealthChecksCommandInput) => {
     const size = Number(input.MaxItems ?? 100);

@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer } from "node:net";
-import type { Answer, DecodedPacket, Packet } from "dns-packet";
+import type { Answer, DecodedPacket, Packet, Question } from "dns-packet";
 import * as dns from "dns-packet";
 import type { DnsAnswer, DnsRecord } from "../aws/route53-answers.ts";
 
@@ -72,12 +72,12 @@ const responder =
       return dns.encode({ type: "response", id: query.id, flags, questions: query.questions });
     } catch (error) {
       onError(error);
-      return failure(query.id ?? 0, responseCode.broken);
+      return failure(query.id ?? 0, responseCode.broken, query.questions);
     }
   };
 
-const failure = (id: number, code: number): Buffer =>
-  dns.encode({ type: "response", id, flags: code });
+const failure = (id: number, code: number, questions: Question[] = []): Buffer =>
+  dns.encode({ type: "response", id, flags: code, questions });
 
 const packet = (query: DecodedPacket, given: DnsAnswer, edns: boolean): Packet => {
   const code =

@@ -3,10 +3,13 @@ import { Resolver } from "node:dns/promises";
 import { createConnection } from "node:net";
 import * as dns from "dns-packet";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { publicListeners } from "../../local/aws/elbv2-listener.ts";
 import type { DnsAnswer } from "../../local/aws/route53-answers.ts";
+import { httpProbe } from "../../local/aws/route53-probe.ts";
 import { askInProcess, askServer, cachingResolver } from "../../local/dns/resolver.ts";
 import type { DnsServer } from "../../local/dns/server.ts";
 import { dnsServer } from "../../local/dns/server.ts";
+import { timedOut } from "../../local/http.ts";
 
 const none = { records: [], ttlSeconds: 900 };
 
@@ -62,7 +65,7 @@ const raw = (bytes: Buffer): Promise<Buffer> =>
 describe("the name server", () => {
   it("gives the addresses behind a CNAME to the machine's own resolver", async () => {
     expect(await resolver().resolve4("app.example.com", { ttl: true })).toEqual([
-      { address: "127.0.1.10", ttl: 60 },
+      { address: "127.0.1.10", ttl: 30 },
     ]);
   });
 
@@ -160,5 +163,43 @@ describe("the caching resolver", () => {
     const ask = askServer({ host: "127.0.0.1", port, timeoutMilliseconds: 50, attempts: 2 });
     await expect(ask("app.example.com")).rejects.toMatchObject({ code: "ETIMEDOUT" });
     silent.close();
+  });
+});
+
+const albName = "home-1.eu-west-1.elb.amazonaws.com";
+
+describe("a health checker over real HTTP", () => {
+  it("reads the answer of a load balancer by name or address, and fails on silence", async () => {
+    let silent = false;
+    const listeners = await publicListeners(
+      {
+        serve: async (_address, { path, headers }) => {
+          if (silent) throw timedOut("home");
+          return { status: 200, headers: {}, body: `${path} ${headers?.host}` };
+        },
+        onError: (error) => {
+          throw error;
+        },
+      },
+      ["127.0.1.11"],
+    );
+    const probe = httpProbe({
+      timeoutMilliseconds: 200,
+      port: listeners.port,
+      resolve: async (host) => (host === albName ? ["127.0.1.11"] : []),
+    });
+    const target = { port: 80, path: "/role", hostHeader: "home", checker: "us-east-1" };
+    try {
+      const expected = { status: 200, body: "/role home" };
+      expect(await probe({ ...target, host: albName })).toMatchObject(expected);
+      expect(await probe({ ...target, host: "127.0.1.11" })).toMatchObject(expected);
+      await expect(probe({ ...target, host: "none" })).rejects.toThrow("DNS resolution failed");
+      silent = true;
+      await expect(probe({ ...target, host: albName })).rejects.toMatchObject({
+        code: "ETIMEDOUT",
+      });
+    } finally {
+      await listeners.close();
+    }
   });
 });

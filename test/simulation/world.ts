@@ -1,6 +1,6 @@
 import { deployAutomation } from "../../drills/automation.ts";
 import { names, tablesIn } from "../../drills/names.ts";
-import { buildPlatform, type Platform } from "../../drills/platform.ts";
+import { buildPlatform, type DatabaseSite } from "../../drills/platform.ts";
 import { assemble as canary } from "../../functions/canary/handler.ts";
 import { assemble as database } from "../../functions/database/handler.ts";
 import { assemble as detection } from "../../functions/detection/handler.ts";
@@ -104,7 +104,7 @@ export const world = async (options: WorldOptions) => {
     if (!aws) throw new Error("the cloud is not built yet");
     return aws;
   };
-  const sites = new Map<string, Platform["home"]>();
+  const sites = new Map<string, DatabaseSite>();
   const engine = modelledEngine({
     timeline,
     random,
@@ -176,6 +176,7 @@ export const world = async (options: WorldOptions) => {
   const platform = await buildPlatform(aws, {
     config: used,
     port: 80,
+    onDatabase: (site) => void sites.set(site.region, site),
     password: () => random.id(),
     slack: { signingSecret: place.signingSecret, botToken: place.botToken },
     migrate: async ({ engineId, masterPassword }, logins) => {
@@ -196,7 +197,6 @@ export const world = async (options: WorldOptions) => {
       session.end();
     },
   });
-  for (const site of [platform.home, platform.standby]) sites.set(site.region, site);
   await deployAutomation(aws, platform, {});
   const table = coordination({
     environment: {
@@ -280,7 +280,7 @@ const environmentOf = (definition: FunctionDefinition) => ({
 });
 
 /** The application comes in while the security group lets it; Nightshift has a group of its own. */
-const admits = (aws: Cloud, site: Platform["home"] | undefined, user: string): boolean => {
+const admits = (aws: Cloud, site: DatabaseSite | undefined, user: string): boolean => {
   if (!site || !(names.roles as readonly string[]).includes(user)) return true;
   return aws.machines
     .ingressFrom(site.region, site.databaseSecurityGroup)
@@ -312,7 +312,7 @@ const usersSend = (aws: Cloud, used: Config, timeline: { now(): number }) =>
 const launch = async (
   aws: Cloud,
   engine: ModelledEngine,
-  site: Platform["home"] | undefined,
+  site: DatabaseSite | undefined,
   instanceId: string,
   random: Random,
 ) => {

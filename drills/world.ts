@@ -1,0 +1,348 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Client, escapeIdentifier, escapeLiteral } from "pg";
+import type { RunningInstance } from "../local/aws/autoscaling-instances.ts";
+import { publicListeners } from "../local/aws/elbv2-listener.ts";
+import type { Observer } from "../local/aws/endpoint.ts";
+import { faults } from "../local/aws/faults.ts";
+import { httpProbe } from "../local/aws/route53-probe.ts";
+import { listen } from "../local/aws/server.ts";
+import { type Cloud, cloud } from "../local/cloud.ts";
+import { askServer, cachingResolver } from "../local/dns/resolver.ts";
+import { dnsServer } from "../local/dns/server.ts";
+import { exchange } from "../local/http.ts";
+import { bundle } from "../local/lambda/bundles.ts";
+import type { LambdaOptions } from "../local/lambda/dispatch.ts";
+import type { FunctionDefinition } from "../local/lambda/host.ts";
+import { folderStore } from "../local/lambda/store.ts";
+import { listenForUrl } from "../local/lambda/url.ts";
+import { workerHost } from "../local/lambda/workers.ts";
+import { bundleLedger, launchLedger } from "../local/ledger/process.ts";
+import {
+  ledgerAccounts,
+  ledgerGrants,
+  ledgerSchema,
+  seedAccounts,
+} from "../local/ledger/schema.ts";
+import { loadGenerator, throughName } from "../local/load/generator.ts";
+import { network } from "../local/network.ts";
+import { realEngine } from "../local/postgres/real.ts";
+import { slackStandIn } from "../local/slack/slack.ts";
+import { scaledTimeline } from "../local/time/scaled.ts";
+import operatorsConfig from "../nightshift.config.ts";
+import { systemClock } from "../shared/clock.ts";
+import { type Config, defineConfig } from "../shared/config.ts";
+import { coordination } from "../shared/coordination.ts";
+import { grantFirst } from "../shared/lease.ts";
+import { seededRandom } from "../shared/random.ts";
+import { systemWeb } from "../shared/web.ts";
+import { deployAutomation, functionsOf } from "./automation.ts";
+import { names, tablesIn } from "./names.ts";
+import { buildPlatform, type DatabaseSite, type Platform } from "./platform.ts";
+import { Stack } from "./stack.ts";
+
+export interface WorldOptions {
+  seed: number | string;
+  /** Modelled seconds in a real one. */
+  speed: number;
+  /** Users' transfers in a modelled second. */
+  transfersPerSecond: number;
+  /** Every line that a function logs. */
+  log(line: string, source: { region: string; name: string }): void;
+  /** Something in the local AWS or in an unattended part of the drill broke. */
+  onError(error: unknown): void;
+  observe?: Observer;
+  lambda?: LambdaOptions;
+}
+
+export type DrillWorld = Awaited<ReturnType<typeof buildWorld>>;
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const accountsCount = 20;
+/** A load balancer of each region has an address of its own; Linux answers on all of 127/8. */
+const addressOf = (ordinal: number) => `127.0.${ordinal}.10`;
+
+/**
+ * A platform in two regions on this machine: Postgres, HTTP instances, DNS and the functions as
+ * processes, on modelled time. Everything that is started is on one stack of things to stop, which
+ * `close` works off from the top, also when the building itself failed half way.
+ */
+export const buildWorld = async (options: WorldOptions) => {
+  const stack = new Stack();
+  try {
+    return await build(options, stack);
+  } catch (error) {
+    await stack.close();
+    throw error;
+  }
+};
+
+const build = async (options: WorldOptions, stack: Stack) => {
+  const { seed, speed, onError } = options;
+  const random = seededRandom(`drill ${seed}`);
+  const origin = Date.now();
+  const timeline = scaledTimeline({ speed, origin, realStart: origin }, onError);
+  const regions = network();
+  const folder = await mkdtemp(join(tmpdir(), "nightshift-drill-"));
+  stack.push("temporary folder", () => rm(folder, { recursive: true, force: true }));
+  const late: { aws?: Cloud; sites: DatabaseSite[] } = { sites: [] };
+  const aws = (): Cloud => {
+    if (!late.aws) throw new Error("the cloud is not built yet");
+    return late.aws;
+  };
+  const dns = await dnsServer((name, type) => aws().names.answer(name, type), { onError });
+  stack.push("DNS server", dns.close);
+  const config = drillConfig(`${dns.host}:${dns.port}`);
+  const { primary, standby, witness } = config.regions;
+  const engine = await realEngine({
+    timeline,
+    random,
+    reachable: regions.reachable,
+    admit: (id, caller) => admission(aws(), late.sites, id, caller.user),
+  });
+  stack.push("Postgres", engine.close);
+  const front = await publicListeners(
+    { serve: (address, request) => aws().balancers.serve(address, request), onError },
+    [addressOf(1), addressOf(2)],
+  );
+  stack.push("load balancers", front.close);
+  const slackPlace = {
+    workspace: config.slack.workspace,
+    channel: config.slack.channel,
+    botToken: `xoxb-${random.id()}`,
+    signingSecret: random.id(),
+  };
+  const slack = slackStandIn(timeline, slackPlace);
+  const slackListener = await slack.listen();
+  stack.push("Slack stand-in", slackListener.close);
+  const resolve = async (name: string) =>
+    (await askServer({ host: dns.host, port: dns.port })(name)).addresses;
+  const ledgerEntry = await bundleLedger(folder);
+  const configFile = join(folder, "nightshift.config.ts");
+  await writeFile(configFile, `export default ${JSON.stringify(config)};\n`);
+  const endpoints = new Map<string, string>();
+  const host = workerHost({
+    scale: timeline.scale(),
+    bundles: await bundle(entries, { root, folder, configFile }),
+    endpointUrl: (region) => endpoints.get(region) ?? "http://127.0.0.1:9",
+    log: options.log,
+  });
+  const strikes = faults(seededRandom(`faults ${seed}`));
+  late.aws = cloud(
+    { timeline, random, network: regions, account: names.account },
+    {
+      engine,
+      host,
+      executions: folderStore(join(folder, "executions")),
+      launch: (instance) => launch(aws(), late.sites, instance, ledgerEntry, random.id),
+      probe: httpProbe({ timeoutMilliseconds: 2000, port: front.port, resolve }),
+      addresses: ({ ordinal }) => [addressOf(ordinal)],
+    },
+    {
+      tables: tablesIn(primary, standby, witness),
+      onError,
+      endpoint: {
+        faults: strikes,
+        onBug: onError,
+        ...(options.observe ? { observe: options.observe } : {}),
+      },
+      ...(options.lambda ? { lambda: options.lambda } : {}),
+    },
+  );
+  stack.push("cloud", aws().close);
+  await aws().endpoint.ready();
+  for (const region of [primary, standby, witness]) {
+    const listener = await listen(aws().endpoint, region, { onError });
+    endpoints.set(region, listener.url);
+    stack.push(`endpoint for ${region}`, listener.close);
+  }
+  const platform = await buildPlatform(aws(), {
+    config,
+    port: front.port,
+    password: random.id,
+    slack: { signingSecret: slackPlace.signingSecret, botToken: slackPlace.botToken },
+    migrate,
+    onDatabase: (site) => void late.sites.push(site),
+  });
+  const automation = await startAutomation(aws(), platform, {
+    host,
+    slackUrl: slackListener.url,
+    endpoint: endpoints.get(standby) ?? "",
+  });
+  const door = await listenForUrl(aws().functions.functionUrl(standby, "slack"), onError);
+  stack.push("Slack door", door.close);
+  const users = loadGenerator(
+    {
+      timeline,
+      random: seededRandom(`users ${seed}`),
+      send: throughName(config.domain.name, {
+        resolver: cachingResolver({
+          ask: askServer({ host: dns.host, port: dns.port }),
+          now: timeline.now,
+        }),
+        send: (address, request) =>
+          exchange({ host: address, port: front.port, timeoutMilliseconds: 1500 }, request),
+      }),
+    },
+    { perSecond: options.transfersPerSecond, accounts: ledgerAccounts(accountsCount).slice(0, -2) },
+  );
+  stack.push("users", users.stop);
+  return {
+    cloud: aws(),
+    timeline,
+    network: regions,
+    config,
+    platform,
+    automation,
+    engine,
+    slack,
+    users,
+    faults: strikes,
+    /** Where Slack sends commands and presses. */
+    doorUrl: door.url,
+    folder,
+    close: () => stack.close(),
+  };
+};
+
+const entries = ["canary", "database", "detection", "failover", "guard", "slack"].map(
+  (job) => `functions/${job}/handler.ts`,
+);
+
+/** The operator's own file, with what has to be different on one machine. */
+const drillConfig = (resolver: string): Config =>
+  defineConfig({
+    ...operatorsConfig,
+    failover: { ...operatorsConfig.failover, resolvers: [resolver] },
+  });
+
+/** The security group, as far as a connection on one machine can tell who is calling: by its login. */
+const admission = (aws: Cloud, sites: DatabaseSite[], engineId: string, user: string) => {
+  const site = sites.find((each) => each.engineId === engineId);
+  if (!site || !(names.roles as readonly string[]).includes(user)) return "open";
+  const open = aws.machines
+    .ingressFrom(site.region, site.databaseSecurityGroup)
+    .some(({ sourceGroupIds }) => sourceGroupIds.includes(site.applicationSecurityGroup));
+  return open ? "open" : "closed-to-new";
+};
+
+/** What user data does at boot: reads the secrets, puts this region's address in, starts the image. */
+const launch = async (
+  aws: Cloud,
+  sites: DatabaseSite[],
+  { id, region }: { id: string; region: string },
+  entry: string,
+  secret: () => string,
+): Promise<RunningInstance> => {
+  const site = sites.find((each) => each.region === region);
+  if (!site) throw new Error(`there is no database in ${region} yet`);
+  const { SecretString } = await aws.ask<{ SecretString: string }>(
+    "secrets-manager",
+    "GetSecretValue",
+    region,
+    { SecretId: names.secrets.application },
+  );
+  const { username, password, database } = JSON.parse(SecretString) as Record<string, string>;
+  return launchLedger(
+    {
+      SECRET_KEY: secret(),
+      ENCRYPTION_KEY: secret(),
+      DATABASE_URL: `postgres://${username}:${password}@${site.host}:${site.port}/${database}`,
+      // No cache is part of this drill; the application only wants the variable.
+      REDIS_URL: "redis://127.0.0.1:6379",
+      CLOUD_PROVIDER: "aws",
+      REGION: region,
+      INSTANCE_ID: id,
+    },
+    { entry },
+  );
+};
+
+/** What the platform's migrations do: roles, tables, grants, and Nightshift's own login. */
+const migrate = async (
+  database: { host: string; port: number; masterPassword: string },
+  logins: { application: string; nightshift: string },
+) => {
+  const { host, port } = database;
+  const client = new Client({
+    host,
+    port,
+    database: names.database,
+    user: names.master,
+    password: database.masterPassword,
+  });
+  await client.connect();
+  try {
+    for (const role of names.roles) {
+      await client.query(
+        `create role ${escapeIdentifier(role)} login password ${escapeLiteral(logins.application)}`,
+      );
+    }
+    const nightshift = escapeIdentifier(names.nightshiftLogin);
+    await client.query(
+      `create role ${nightshift} login createrole password ${escapeLiteral(logins.nightshift)}`,
+    );
+    await client.query(`grant pg_signal_backend to ${nightshift}`);
+    for (const role of names.roles) {
+      await client.query(`grant ${escapeIdentifier(role)} to ${nightshift} with admin option`);
+    }
+    await client.query(
+      `grant create on database ${escapeIdentifier(names.database)} to ${nightshift}`,
+    );
+    await client.query(ledgerSchema);
+    await client.query(seedAccounts(accountsCount));
+    for (const role of names.roles) await client.query(ledgerGrants(escapeIdentifier(role)));
+  } finally {
+    await client.end();
+  }
+};
+
+const startAutomation = async (
+  aws: Cloud,
+  platform: Platform,
+  ground: {
+    host: ReturnType<typeof workerHost>;
+    slackUrl: string;
+    endpoint: string;
+  },
+): Promise<FunctionDefinition[]> => {
+  const common = { SLACK_API_URL: ground.slackUrl, SLACK_ANSWER_SECONDS: "60" };
+  // Started before the clock of the schedules runs, so that nobody waits for a process.
+  await Promise.all(functionsOf(platform, common).map(ground.host.warm));
+  const { standby, home } = platform;
+  const table = coordination({
+    environment: {
+      AWS_REGION: standby.region,
+      AWS_ACCESS_KEY_ID: "AKIDLOCAL",
+      AWS_SECRET_ACCESS_KEY: "local",
+      AWS_ENDPOINT_URL: ground.endpoint,
+      SST_RESOURCE_CoordinationTable: JSON.stringify({ name: names.coordination }),
+    },
+    clock: systemClock,
+    random: seededRandom("deploy"),
+    web: systemWeb,
+    config: platform.config,
+    write: () => undefined,
+  });
+  await grantFirst(table, home.region, Math.floor(aws.surroundings.timeline.now()));
+  const functions = await deployAutomation(aws, platform, common);
+  await prepareDatabase(aws, home.region);
+  return functions;
+};
+
+/** Nightshift's own tables are made by its own function, as a deployment does. */
+const prepareDatabase = async (aws: Cloud, region: string): Promise<void> => {
+  const answer = await aws.ask<{ FunctionError?: string; Payload?: Uint8Array }>(
+    "lambda",
+    "Invoke",
+    region,
+    { FunctionName: "database", Payload: Buffer.from('{"do":"prepare"}') },
+  );
+  if (answer.FunctionError) {
+    throw new Error(
+      `the database was not prepared: ${Buffer.from(answer.Payload ?? []).toString()}`,
+    );
+  }
+};
