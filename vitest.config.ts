@@ -1,13 +1,35 @@
 import { defineConfig } from "vitest/config";
 
+/** Whole programs with processes of their own: one after the other, when everything else is done. */
+const drills = ["test/drill/cli.test.ts", "test/drill/resume.test.ts"];
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    // Two cores: more workers only make the drills with real processes slower and noisier.
-    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: "forks",
-    reporters: ["default"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "tests",
+          include: ["test/**/*.test.ts"],
+          exclude: drills,
+          // Two cores: more workers only make real processes slower and noisier.
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "drills",
+          include: drills,
+          maxWorkers: 1,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

@@ -263,14 +263,14 @@ const buildFront = async (cloud: Cloud, ground: Ground, region: string, isHome: 
     LaunchTemplate: { LaunchTemplateName: names.group, Version: "1" },
     TargetGroupARNs: [TargetGroupArn],
     HealthCheckType: "ELB",
-    HealthCheckGracePeriod: 120,
+    HealthCheckGracePeriod: 300,
   });
   return { loadBalancerName: balancer?.DNSName ?? "", roleRule: Rules[0]?.RuleArn ?? "" };
 };
 
 /**
  * The records and health checks of the design: PRIMARY moves only on somebody's explicit word, and
- * SECONDARY has no check. The regional names are plain aliases.
+ * SECONDARY has no check.
  */
 const buildNames = async (cloud: Cloud, { config, port }: Ground, platform: Platform) => {
   const ask = <Output>(operation: string, input: object) =>
@@ -302,18 +302,17 @@ const buildNames = async (cloud: Cloud, { config, port }: Ground, platform: Plat
     HealthThreshold: 1,
     Inverted: true,
   });
+  // Names and not aliases: an alias that takes part in failover has to follow the health of its
+  // targets as well, so a home region that is merely sick would move users.
   const record = (site: Site, failover: "PRIMARY" | "SECONDARY") => ({
     Action: "UPSERT",
     ResourceRecordSet: {
       Name: config.domain.name,
-      Type: "A",
+      Type: "CNAME",
+      TTL: config.domain.ttlSeconds,
       SetIdentifier: site.region,
       Failover: failover,
-      AliasTarget: {
-        HostedZoneId: "ZLOADBALANCER",
-        DNSName: site.loadBalancerName,
-        EvaluateTargetHealth: false,
-      },
+      ResourceRecords: [{ Value: site.loadBalancerName }],
       ...(failover === "PRIMARY" ? { HealthCheckId: moved } : {}),
     },
   });

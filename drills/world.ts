@@ -9,7 +9,7 @@ import type { Observer } from "../local/aws/endpoint.ts";
 import { faults } from "../local/aws/faults.ts";
 import { httpProbe } from "../local/aws/route53-probe.ts";
 import { listen } from "../local/aws/server.ts";
-import { type Cloud, cloud } from "../local/cloud.ts";
+import { type Cloud, type CloudOptions, cloud } from "../local/cloud.ts";
 import { askServer, cachingResolver } from "../local/dns/resolver.ts";
 import { dnsServer } from "../local/dns/server.ts";
 import { exchange } from "../local/http.ts";
@@ -54,6 +54,8 @@ export interface WorldOptions {
   /** Something in the local AWS or in an unattended part of the drill broke. */
   onError(error: unknown): void;
   observe?: Observer;
+  /** Sees every event that AWS's own services send. */
+  onEvent?: CloudOptions["onEvent"];
   lambda?: LambdaOptions;
 }
 
@@ -149,6 +151,7 @@ const build = async (options: WorldOptions, stack: Stack) => {
         ...(options.observe ? { observe: options.observe } : {}),
       },
       ...(options.lambda ? { lambda: options.lambda } : {}),
+      ...(options.onEvent ? { onEvent: options.onEvent } : {}),
     },
   );
   stack.push("cloud", aws().close);

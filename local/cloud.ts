@@ -1,3 +1,4 @@
+import type { ServiceEvent } from "./aws/alarms.ts";
 import { autoscaling } from "./aws/autoscaling.ts";
 import type { LaunchedInstance, RunningInstance } from "./aws/autoscaling-instances.ts";
 import { cloudwatch } from "./aws/cloudwatch.ts";
@@ -36,6 +37,8 @@ export interface CloudOptions {
   tables: TableDefinition[];
   endpoint?: EndpointOptions;
   lambda?: LambdaOptions;
+  /** Sees every event that AWS's own services send. */
+  onEvent?(region: Place, event: ServiceEvent): void;
   /** Independent health checkers per check. */
   checkers?: number;
   /** A bug in the local AWS that no caller can be told of. */
@@ -57,7 +60,10 @@ export const cloud = (
   const events = eventbridge(surroundings, { invoke });
   const schedules = scheduler(surroundings, { invoke });
   const metrics = cloudwatch(surroundings, {
-    emit: (region, event) => void events.publish(region, event),
+    emit: (region, event) => {
+      options.onEvent?.(region, event);
+      events.publish(region, event);
+    },
   });
   const machines = ec2(surroundings);
   const balancers = elbv2(

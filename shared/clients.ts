@@ -20,6 +20,12 @@ export const far: CallBounds = { attempts: 1, connectSeconds: 2, answerSeconds: 
 export const invocation: CallBounds = { attempts: 2, connectSeconds: 2, answerSeconds: 30 };
 
 /**
+ * One question to a function in a region that may be lost. Its answer would end a wait early, so it
+ * is not worth waiting long for.
+ */
+export const farInvocation: CallBounds = { attempts: 1, connectSeconds: 2, answerSeconds: 20 };
+
+/**
  * The options every AWS client is made with. Credentials come from the environment, as Lambda sets
  * them; region and endpoint are explicit, since a failover speaks to three regions.
  */

@@ -14,8 +14,10 @@ const assess = async ({ steps, ports, run }: Work): Promise<Ending> => {
   run.rounds += 1;
   const assessed = await steps.step(`assess #${run.rounds}`, async () => {
     const facts = await gather(ports);
-    const decision = judge(facts, ports.policy, run.trigger, run.name, ports.clock.now());
-    return { facts, decision };
+    const now = ports.clock.now();
+    const decision = judge(facts, ports.policy, run.trigger, run.name, now);
+    const hash = decision.kind === "proceed" ? hashOf(decision.plan, facts, ports, now) : null;
+    return { facts, decision, hash };
   });
   run.facts = assessed.facts;
   run.seen = assessed.facts.lease.known ? assessed.facts.lease.value : null;
@@ -27,9 +29,12 @@ const assess = async ({ steps, ports, run }: Work): Promise<Ending> => {
   if (run.rounds > 5)
     return { on: "refused", notes: ["The facts keep changing: five plans are void."] };
   run.plan = decision.plan;
-  run.hash = planHash(decision.plan, evidenceOf(decision.plan, assessed.facts));
+  run.hash = assessed.hash;
   return { on: "ready", notes: decision.reasons, data: { plan: decision.plan, hash: run.hash } };
 };
+
+const hashOf = (plan: Plan, facts: Facts, { policy }: Ports, now: number): string =>
+  planHash({ run: plan.run }, evidenceOf(plan, facts, policy, now));
 
 /** All facts at once: the slowest look bounds the time, and a failed one is a fact as well. */
 const gather = async (ports: Ports): Promise<Facts> => {
@@ -157,11 +162,12 @@ const claim = async ({ steps, ports, run }: Work): Promise<Ending> => {
     const facts = await gather(ports);
     if (facts.lease.known && facts.lease.value.holder === run.name)
       return { on: "claimed", notes: [] };
-    const again = judge(facts, ports.policy, run.trigger, run.name, ports.clock.now());
+    const now = ports.clock.now();
+    const again = judge(facts, ports.policy, run.trigger, run.name, now);
     if (again.kind === "refuse") {
       return { on: "refused", notes: again.refusals.map(({ reason }) => reason) };
     }
-    if (planHash(again.plan, evidenceOf(again.plan, facts)) !== run.hash || !run.seen) {
+    if (hashOf(again.plan, facts, ports, now) !== run.hash || !run.seen) {
       return { on: "changed", notes: [again.plan.loss.text] };
     }
     if (plan.approvals > 0) {

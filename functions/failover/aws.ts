@@ -18,14 +18,14 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { approvals } from "../../shared/approval.ts";
 import { sha256 } from "../../shared/canonical.ts";
-import { clientOptions, invocation } from "../../shared/clients.ts";
+import { clientOptions, farInvocation, invocation } from "../../shared/clients.ts";
 import { readContact } from "../../shared/contact.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
 import { invoker } from "../../shared/invoke.ts";
 import { dynamodbJournal, journal } from "../../shared/journal.ts";
 import { claimLease, closeAttempt, readLease, settleLease } from "../../shared/lease.ts";
-import { runMessage } from "../../shared/message.ts";
+import { escalation, runMessage } from "../../shared/message.ts";
 import { readPause } from "../../shared/pause.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
@@ -55,6 +55,7 @@ export const failoverPorts = (runtime: Runtime): Ports => {
   const guards = linked<Record<string, string>>(runtime, "GuardFunctions");
   const table = coordination(runtime);
   const functions = invoker(runtime, invocation);
+  const farFunctions = invoker(runtime, farInvocation);
   const asking = approvals(table);
   return {
     name: `failover in ${here}`,
@@ -85,7 +86,8 @@ export const failoverPorts = (runtime: Runtime): Ports => {
     obey: (region, epoch) => {
       const guard = guards[region];
       if (!guard) throw new Error(`no guard function of ${region} is linked`);
-      return functions.ask(region, guard, { do: "obey", epoch });
+      const there = region === here ? functions : farFunctions;
+      return there.ask(region, guard, { do: "obey", epoch });
     },
     ...publicSide(runtime, link),
     ...telling(runtime, here, asking),
@@ -227,6 +229,7 @@ const telling = (runtime: Runtime, region: string, asking: ReturnType<typeof app
   const client = new DynamoDBClient(clientOptions(runtime, region));
   const { name } = linked<{ name: string }>(runtime, "JournalTable");
   const book = journal(dynamodbJournal(client, name));
+  const people = runtime.config.slack.operators.map(({ user }) => user);
   const slack = operatorsChannel(runtime, slackCredentials(runtime), {
     timeoutSeconds: 5,
     attempts: 2,
@@ -237,6 +240,9 @@ const telling = (runtime: Runtime, region: string, asking: ReturnType<typeof app
       const approval = run.state === "asking" && run.hash ? await asking.read(run.hash) : undefined;
       const expiresAt = approval?.expiresAtMilliseconds ?? null;
       const message = runMessage(viewOf(run, runtime.config.objectives.rpoSeconds, expiresAt));
+      if (run.state === "needs-human") {
+        await slack.post(escalation(run.name, people, run.notes.join(" ") || "see the run"));
+      }
       if (run.message) {
         const updated = await slack.update(run.message.ts, message);
         return updated.delivered ? run.message : null;

@@ -104,7 +104,7 @@ export const judge = (
     trigger,
     loss,
     approvals,
-    warnings: warningsOf(facts, policy),
+    warnings: warningsOf(facts, policy, now),
   };
   return { kind: "proceed", plan, reasons: [loss.text, ...plan.warnings] };
 };
@@ -180,8 +180,11 @@ const lossRefusals = (loss: LossStatement, trigger: Trigger): Refusal[] => {
 const approvalsNeeded = (policy: Policy, trigger: Trigger, loss: LossStatement): number =>
   policy.automatic && trigger.by === "alarm" && loss.verdict === "within" ? 0 : policy.approvals;
 
-const warningsOf = (facts: Facts, policy: Policy): string[] => {
+const warningsOf = (facts: Facts, policy: Policy, now: number): string[] => {
   const warnings: string[] = [];
+  if (homeBeats(facts, policy, now)) {
+    warnings.push(`${policy.home} is alive: its database still takes writes and tells of them.`);
+  }
   if (!facts.capacity.known) {
     warnings.push(`The capacity of ${policy.here} is unknown (${facts.capacity.why}).`);
   } else if (facts.capacity.value.maximum < policy.wantedCapacity) {
@@ -251,20 +254,37 @@ export const fencedAt = (contact: Contact, policy: Policy): number =>
   (policy.isolationSeconds + policy.heartbeatSeconds + policy.isolationMarginSeconds) * 1000;
 
 /**
- * What an approval is bound to: the plan and the facts that would change a careful person's mind.
- * The time of looking is left out, since it changes at every look without meaning anything.
+ * Whether the old region still writes heartbeats and tells of them. Two missed beats are a dead or a
+ * cut region; one is a slow function.
  */
-export const evidenceOf = (plan: Plan, facts: Facts): Record<string, unknown> => ({
-  plan,
-  lease: facts.lease.known ? [facts.lease.value.epoch, facts.lease.value.region] : "unknown",
-  replica: facts.replica.known
-    ? [facts.replica.value.id, facts.replica.value.isReplica]
-    : "unknown",
-  heartbeat: facts.position.known
-    ? (facts.position.value.heartbeat?.writtenAtMilliseconds ?? null)
-    : "unknown",
-  contact:
-    facts.contact.known && facts.contact.value
-      ? (facts.contact.value.heartbeatAtMilliseconds ?? null)
+export const homeBeats = (facts: Facts, policy: Policy, now: number): boolean => {
+  const at = facts.contact.known ? facts.contact.value?.heartbeatAtMilliseconds : undefined;
+  return at !== undefined && now - at < (2 * policy.heartbeatSeconds + 10) * 1000;
+};
+
+/**
+ * What an approval is bound to: the plan and the facts that would change a careful person's mind.
+ * The time of looking is left out, since it changes at every look without meaning anything, and so
+ * are the heartbeats of a region that still beats.
+ */
+export const evidenceOf = (
+  plan: Plan,
+  facts: Facts,
+  policy: Policy,
+  now: number,
+): Record<string, unknown> => {
+  const { loss, ...rest } = plan;
+  const beats = homeBeats(facts, policy, now);
+  const contact = facts.contact.known ? facts.contact.value : null;
+  return {
+    plan: rest,
+    verdict: loss.verdict,
+    lease: facts.lease.known ? [facts.lease.value.epoch, facts.lease.value.region] : "unknown",
+    replica: facts.replica.known
+      ? [facts.replica.value.id, facts.replica.value.isReplica]
       : "unknown",
-});
+    beats,
+    replayedUntil: beats ? null : loss.replayedUntilMilliseconds,
+    heartbeat: beats ? null : (contact?.heartbeatAtMilliseconds ?? "unknown"),
+  };
+};

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { build, type Plugin, stop } from "esbuild";
+import lean, { esbuildOptions, nodejs } from "../../bundle.config.ts";
 
 export interface BundleOptions {
   /** The project's root: entries are relative to it. */
@@ -14,8 +15,8 @@ export interface BundleOptions {
 export type Bundles = ReadonlyMap<string, string>;
 
 /**
- * Bundles unmodified handlers as a deployment does: one minified module for Node 24 each, all in
- * one run. Nothing of the bundler stays behind.
+ * Bundles unmodified handlers as a deployment does (`bundle.config.ts`): one minified module for
+ * Node 24 each, all in one run. Nothing of the bundler stays behind.
  */
 export const bundle = async (
   entries: Iterable<string>,
@@ -29,20 +30,19 @@ export const bundle = async (
     bundles.set(entry, resolve(options.folder, `${name}.mjs`));
   }
   await build({
+    ...esbuildOptions,
     absWorkingDir: options.root,
     entryPoints,
     outdir: options.folder,
     outExtension: { ".js": ".mjs" },
     bundle: true,
-    format: "esm",
+    format: nodejs.format,
+    minify: nodejs.minify,
     platform: "node",
-    target: "node24",
-    minify: true,
-    // Names of error classes travel in answers and in checkpoints.
-    keepNames: true,
-    external: ["pg-native"],
+    // What SST takes for the runtime nodejs24.x.
+    target: "es2024",
     banner: { js: requireForCommonJs },
-    plugins: options.configFile === undefined ? [] : [substituteConfig(options)],
+    plugins: options.configFile === undefined ? lean : [substituteConfig(options), ...lean],
     logLevel: "silent",
   }).finally(stop);
   return bundles;

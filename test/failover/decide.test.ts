@@ -253,13 +253,33 @@ describe("the statement of what may be lost", () => {
   });
 });
 
+describe("a region that is still alive", () => {
+  const alive = (facts: Facts, secondsAgo: number) => {
+    if (facts.contact.known && facts.contact.value) {
+      facts.contact.value.heartbeatAtMilliseconds = now - secondsAgo * second;
+    }
+  };
+
+  it("is named as such before anybody approves", () => {
+    const decision = decided((facts) => alive(facts, 5));
+    expect(decision).toMatchObject({ plan: { warnings: [expect.stringContaining("is alive")] } });
+  });
+
+  it("counts as silent after two missed beats", () => {
+    expect(decided((facts) => alive(facts, 29))).toMatchObject({
+      plan: { warnings: [expect.stringContaining("alive")] },
+    });
+    expect(decided((facts) => alive(facts, 30))).toMatchObject({ plan: { warnings: [] } });
+  });
+});
+
 describe("what an approval is bound to", () => {
   const hashOf = (change: (facts: Facts) => void) => {
     const facts = lost();
     change(facts);
     const decision = judge(facts, policy, trigger, "failover-2-1", now);
     if (decision.kind !== "proceed") throw new Error("expected a plan");
-    return planHash(decision.plan, evidenceOf(decision.plan, facts));
+    return planHash({}, evidenceOf(decision.plan, facts, policy, now));
   };
   const same = hashOf(() => undefined);
 

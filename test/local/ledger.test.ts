@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -89,10 +91,11 @@ describe("the modelled ledger", () => {
   });
 });
 
+/** A process that has ended and was not yet collected by its new parent (state Z) is gone. */
 const alive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
-    return true;
+    return process.platform !== "linux" || !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch {
     // No such process.
     return false;
@@ -227,7 +230,6 @@ describe("a ledger process", () => {
   });
 
   it("ends when the process that started it dies", async () => {
-    const { spawn } = await import("node:child_process");
     const launcher = new URL("../../local/ledger/process.ts", import.meta.url).href;
     const script = `
       const { launchLedger } = await import(${JSON.stringify(launcher)});

@@ -11,16 +11,14 @@ import type { Observer } from "../../local/aws/endpoint.ts";
 import { faults } from "../../local/aws/faults.ts";
 import { frugal, inProcess } from "../../local/aws/transport.ts";
 import { type Cloud, cloud } from "../../local/cloud.ts";
-import { askInProcess, cachingResolver } from "../../local/dns/resolver.ts";
 import type { LambdaOptions } from "../../local/lambda/dispatch.ts";
 import type { FunctionDefinition, LambdaHandler } from "../../local/lambda/host.ts";
 import { inProcessHost, installImmediates } from "../../local/lambda/inprocess.ts";
 import { memoryStore } from "../../local/lambda/store.ts";
-import { modelledLedger } from "../../local/ledger/modelled.ts";
-import { loadGenerator, throughName } from "../../local/load/generator.ts";
+import { loadGenerator } from "../../local/load/generator.ts";
 import { internet, network } from "../../local/network.ts";
-import { type ModelledEngine, modelledEngine } from "../../local/postgres/modelled.ts";
-import { DatabaseError, type ModelledSession } from "../../local/postgres/session.ts";
+import { modelledEngine } from "../../local/postgres/modelled.ts";
+import { DatabaseError } from "../../local/postgres/session.ts";
 import { operators, type Script } from "../../local/slack/operators.ts";
 import { slackStandIn } from "../../local/slack/slack.ts";
 import { installTime } from "../../local/time/install.ts";
@@ -31,9 +29,9 @@ import { coordination } from "../../shared/coordination.ts";
 import { grantFirst } from "../../shared/lease.ts";
 import { type Random, seededRandom } from "../../shared/random.ts";
 import type { Runtime } from "../../shared/runtime.ts";
-import type { Web } from "../../shared/web.ts";
 import { clockOn } from "../clock.ts";
 import { modelledConnect } from "./database.ts";
+import { admits, launchLedger, simulatedWeb, untilKilled, usersSend } from "./ground.ts";
 
 export const config: Config = {
   ...operatorsConfig,
@@ -54,7 +52,9 @@ export const config: Config = {
   },
 };
 
-const assemblies: Record<string, (runtime: Runtime) => unknown> = {
+type Assemble = (runtime: Runtime) => unknown;
+
+const assemblies: Record<string, Assemble> = {
   "functions/canary/handler.ts": canary,
   "functions/database/handler.ts": database,
   "functions/detection/handler.ts": detection,
@@ -63,16 +63,34 @@ const assemblies: Record<string, (runtime: Runtime) => unknown> = {
   "functions/slack/handler.ts": slack,
 };
 
+/** What looks on, and interferes, without being part of the world. */
+export interface Hooks {
+  observe?: Observer;
+  lambda?: LambdaOptions;
+  /** The engine under RDS has made a replica a primary. */
+  onPromoted?(engineId: string): void;
+}
+
+/** What hooks are made with: they are made before the cloud that they look at. */
+export interface HookTools {
+  now(): number;
+  /** The invocation that a call's trace names. */
+  requestOf(trace: string | undefined): string | undefined;
+  kill(requestId: string): void;
+}
+
+/** Takes the place of a handler's assembly: the way to plant a bug without a switch for it. */
+export type Plant = (
+  definition: FunctionDefinition,
+  runtime: Runtime,
+  assemble: Assemble,
+) => unknown;
+
 export interface WorldOptions {
   seed: number | string;
   scripts?: Script[];
-  lambda?: LambdaOptions;
-  /** Made with the world, since it has to know whose call it sees. */
-  observe?(world: {
-    requestOf(trace: string | undefined): string | undefined;
-    kill(requestId: string): void;
-  }): Observer;
-  config?: Config;
+  hooks?(tools: HookTools): Hooks;
+  plant?: Plant;
 }
 
 export type World = Awaited<ReturnType<typeof world>>;
@@ -90,21 +108,61 @@ export const approving: Script[] = [
  * and the real local AWS, with nothing under them that a seed does not decide.
  */
 export const world = async (options: WorldOptions) => {
+  const stage = newStage(options);
+  const { timeline, random } = stage;
+  const restore = takeOver(timeline, seededRandom(`libraries ${options.seed}`));
+  const { aws, strikes } = await raiseCloud(stage, options);
+  const { primary } = config.regions;
+  const platform = await buildPlatform(aws, groundOf(stage));
+  await deployAutomation(aws, platform, {});
+  const table = deploysTable(stage);
+  await timeline.run(grantFirst(table, primary, timeline.now()));
+  const people = peopleOf(stage, aws, options);
+  const users = loadGenerator(
+    {
+      timeline,
+      random: seededRandom(`users ${options.seed}`),
+      send: usersSend(aws, config.domain.name, timeline),
+    },
+    { perSecond: 0.2, accounts: ["account-1", "account-2", "account-3"] },
+  );
+  return {
+    timeline,
+    random,
+    regions: stage.regions,
+    cloud: aws,
+    engine: stage.engine,
+    platform,
+    table,
+    slack: stage.channel,
+    people,
+    users,
+    faults: strikes,
+    lines: stage.lines,
+    bugs: stage.bugs,
+    /** Values that must never be seen outside of Secrets Manager and the databases. */
+    secrets: stage.secrets,
+    close: async () => {
+      await aws.close();
+      restore();
+    },
+  };
+};
+
+/** What the cloud stands on, and a place to find the cloud in once it is there. */
+type Stage = ReturnType<typeof newStage>;
+
+const newStage = (options: WorldOptions) => {
   const timeline = virtualTimeline(startedAt);
   const random = seededRandom(`world ${options.seed}`);
-  const restore = takeOver(timeline, seededRandom(`libraries ${options.seed}`));
-  const used = options.config ?? config;
-  const { primary, standby, witness } = used.regions;
   const regions = network();
-  const lines: string[] = [];
-  const bugs: unknown[] = [];
-  const surroundings = { timeline, random, network: regions, account: names.account };
-  let aws: Cloud | undefined;
-  const there = (): Cloud => {
-    if (!aws) throw new Error("the cloud is not built yet");
-    return aws;
-  };
+  const place = slackPlace(config);
   const sites = new Map<string, DatabaseSite>();
+  const built: { cloud?: Cloud } = {};
+  const there = (): Cloud => {
+    if (!built.cloud) throw new Error("the cloud is not built yet");
+    return built.cloud;
+  };
   const engine = modelledEngine({
     timeline,
     random,
@@ -116,103 +174,155 @@ export const world = async (options: WorldOptions) => {
         user,
       ),
   });
-  const place = slackPlace(used);
-  const channel = slackStandIn(timeline, place);
-  const web = (region: string): Web => simulatedWeb(there(), region);
+  return {
+    timeline,
+    random,
+    regions,
+    engine,
+    sites,
+    built,
+    there,
+    place,
+    channel: slackStandIn(timeline, place),
+    lines: [] as string[],
+    bugs: [] as unknown[],
+    secrets: [place.botToken, place.signingSecret],
+    plant: options.plant,
+  };
+};
+
+/** The process of one execution environment. */
+const runtimeOf = (
+  { timeline, random, engine, channel, lines, there }: Stage,
+  definition: FunctionDefinition,
+  killed: AbortSignal,
+  environment: string,
+): Runtime => {
+  const clock = clockOn(timeline);
+  const web = simulatedWeb(there(), definition.region);
+  return {
+    environment: environmentOf(definition),
+    clock,
+    random,
+    web: {
+      resolve: untilKilled(killed, web.resolve),
+      request: untilKilled(killed, web.request),
+    },
+    config,
+    write: (line) => void (killed.aborted || lines.push(line)),
+    connect: async (target) => {
+      const session = await modelledConnect(engine, definition.region, clock)(target);
+      return { ...session, query: untilKilled(killed, session.query) };
+    },
+    fetch: untilKilled(killed, channel.fetch) as unknown as typeof fetch,
+    aws: ({ answerSeconds }) => ({
+      ...frugal,
+      requestHandler: inProcess(there().endpoint, definition.region, timeline, {
+        signal: killed,
+        trace: environment,
+        requestTimeoutMilliseconds: answerSeconds * 1000,
+      }),
+    }),
+  };
+};
+
+const raiseCloud = async (stage: Stage, options: WorldOptions) => {
+  const { timeline, random, regions, engine, sites, bugs, there } = stage;
   const host = inProcessHost(timeline, {
     handlers: async (definition, killed, environment) => {
-      const runtime: Runtime = {
-        environment: environmentOf(definition),
-        clock: clockOn(timeline),
-        random,
-        web: web(definition.region),
-        config: used,
-        write: (line) => void lines.push(line),
-        connect: modelledConnect(engine, definition.region, clockOn(timeline)),
-        fetch: channel.fetch as unknown as typeof fetch,
-        aws: ({ answerSeconds }) => ({
-          ...frugal,
-          requestHandler: inProcess(there().endpoint, definition.region, timeline, {
-            signal: killed,
-            trace: environment,
-            requestTimeoutMilliseconds: answerSeconds * 1000,
-          }),
-        }),
-      };
+      const runtime = runtimeOf(stage, definition, killed, environment);
       const assemble = assemblies[definition.entry];
       if (!assemble) throw new Error(`no such handler: ${definition.entry}`);
-      return assemble(runtime) as LambdaHandler;
+      const { plant } = options;
+      return (plant ? plant(definition, runtime, assemble) : assemble(runtime)) as LambdaHandler;
     },
   });
-  const strikes = faults(seededRandom(`faults ${options.seed}`));
-  const observe = options.observe?.({
+  const hooks = options.hooks?.({
+    now: timeline.now,
     requestOf: (trace) => (trace === undefined ? undefined : host.requestOf(trace)),
     kill: (requestId) => host.kill(requestId),
   });
-  aws = cloud(
-    surroundings,
+  const strikes = faults(seededRandom(`faults ${options.seed}`));
+  const onError = (error: unknown) => void bugs.push(error);
+  const { primary, standby, witness } = config.regions;
+  const promote = async (id: string) => {
+    await engine.promote(id);
+    hooks?.onPromoted?.(id);
+  };
+  stage.built.cloud = cloud(
+    { timeline, random, network: regions, account: names.account },
     {
-      engine,
+      engine: { ...engine, promote },
       host,
       executions: memoryStore(),
-      launch: async (instance) =>
-        launch(there(), engine, sites.get(instance.region), instance.id, random),
+      launch: async ({ region, id }) =>
+        launchLedger(there(), engine, sites.get(region), id, random),
       probe: async ({ host: name, path }) =>
         there().balancers.serve(name, { method: "GET", path }, internet),
     },
     {
       tables: tablesIn(primary, standby, witness),
       checkers: 1,
-      onError: (error) => void bugs.push(error),
+      onError,
       endpoint: {
         faults: strikes,
-        onBug: (error) => void bugs.push(error),
-        ...(observe ? { observe } : {}),
+        onBug: onError,
+        ...(hooks?.observe ? { observe: hooks.observe } : {}),
       },
-      ...(options.lambda ? { lambda: options.lambda } : {}),
+      ...(hooks?.lambda ? { lambda: hooks.lambda } : {}),
     },
   );
+  const aws = there();
   await aws.endpoint.ready();
-  const platform = await buildPlatform(aws, {
-    config: used,
-    port: 80,
-    onDatabase: (site) => void sites.set(site.region, site),
-    password: () => random.id(),
-    slack: { signingSecret: place.signingSecret, botToken: place.botToken },
-    migrate: async ({ engineId, masterPassword }, logins) => {
-      const session = engine.session(engineId, {
-        user: names.master,
-        password: masterPassword,
-        from: primary,
-      });
-      if (session instanceof DatabaseError) throw session;
-      for (const name of names.roles) {
-        session.alterRole({ name, canLogin: true, password: logins.application });
-      }
-      session.alterRole({
-        name: names.nightshiftLogin,
-        canLogin: true,
-        password: logins.nightshift,
-      });
-      session.end();
-    },
-  });
-  await deployAutomation(aws, platform, {});
-  const table = coordination({
+  return { aws, strikes };
+};
+
+const groundOf = ({ random, engine, sites, place, secrets }: Stage) => ({
+  config,
+  port: 80,
+  onDatabase: (site: DatabaseSite) => void sites.set(site.region, site),
+  password: () => {
+    const made = random.id();
+    secrets.push(made);
+    return made;
+  },
+  slack: { signingSecret: place.signingSecret, botToken: place.botToken },
+  migrate: async (
+    { engineId, masterPassword }: { engineId: string; masterPassword: string },
+    logins: { application: string; nightshift: string },
+  ) => {
+    const login = { user: names.master, password: masterPassword, from: config.regions.primary };
+    const session = engine.session(engineId, login);
+    if (session instanceof DatabaseError) throw session;
+    for (const name of names.roles) {
+      session.alterRole({ name, canLogin: true, password: logins.application });
+    }
+    const { nightshiftLogin: name } = names;
+    session.alterRole({ name, canLogin: true, password: logins.nightshift });
+    session.end();
+  },
+});
+
+/** The coordination table as whoever deploys the platform reaches it. */
+const deploysTable = ({ timeline, random, lines, there }: Stage) => {
+  const { standby } = config.regions;
+  return coordination({
     environment: {
-      ...environmentOf({ region: standby, name: "deploy", environment: {} } as never),
+      ...environmentOf({ region: standby, name: "deploy", environment: {} }),
       SST_RESOURCE_CoordinationTable: JSON.stringify({ name: names.coordination }),
     },
     clock: clockOn(timeline),
     random,
-    web: web(standby),
-    config: used,
+    web: simulatedWeb(there(), standby),
+    config,
     write: (line) => void lines.push(line),
     aws: () => ({ ...frugal, requestHandler: inProcess(there().endpoint, standby, timeline) }),
   });
-  await timeline.run(grantFirst(table, primary, timeline.now()));
-  const door = aws.functions.functionUrl(standby, "slack");
-  const people = operators({
+};
+
+const peopleOf = ({ channel, timeline }: Stage, aws: Cloud, options: WorldOptions) => {
+  const door = aws.functions.functionUrl(config.regions.standby, "slack");
+  return operators({
     slack: channel,
     timeline,
     random: seededRandom(`people ${options.seed}`),
@@ -223,32 +333,6 @@ export const world = async (options: WorldOptions) => {
       return { status: answer.status, body: Buffer.from(answer.body).toString("utf8") };
     },
   });
-  const users = loadGenerator(
-    {
-      timeline,
-      random: seededRandom(`users ${options.seed}`),
-      send: usersSend(aws, used, timeline),
-    },
-    { perSecond: 0.2, accounts: ["account-1", "account-2", "account-3"] },
-  );
-  return {
-    timeline,
-    regions,
-    cloud: aws,
-    engine,
-    platform,
-    table,
-    slack: channel,
-    people,
-    users,
-    faults: strikes,
-    lines,
-    bugs,
-    close: async () => {
-      await there().close();
-      restore();
-    },
-  };
 };
 
 /** Time, deferred work and chance of this process belong to the simulation until given back. */
@@ -271,87 +355,12 @@ const slackPlace = ({ slack: { workspace, channel } }: Config) => ({
   signingSecret: "planted-signing-secret-0123456789",
 });
 
-const environmentOf = (definition: FunctionDefinition) => ({
+const environmentOf = (
+  definition: Pick<FunctionDefinition, "environment" | "region" | "name">,
+) => ({
   ...definition.environment,
   AWS_REGION: definition.region,
   AWS_LAMBDA_FUNCTION_NAME: definition.name,
   AWS_ACCESS_KEY_ID: "AKIDLOCAL",
   AWS_SECRET_ACCESS_KEY: "local",
 });
-
-/** The application comes in while the security group lets it; Nightshift has a group of its own. */
-const admits = (aws: Cloud, site: DatabaseSite | undefined, user: string): boolean => {
-  if (!site || !(names.roles as readonly string[]).includes(user)) return true;
-  return aws.machines
-    .ingressFrom(site.region, site.databaseSecurityGroup)
-    .some(({ sourceGroupIds }) => sourceGroupIds.includes(site.applicationSecurityGroup));
-};
-
-const simulatedWeb = (aws: Cloud, region: string): Web => ({
-  resolve: async (name) => {
-    if (!aws.network.reachable(region, internet)) throw new Error(`ETIMEDOUT resolving ${name}`);
-    const direct = aws.balancers.addressesOf(name);
-    if (direct.length > 0) return direct;
-    const { records } = aws.names.answer(name, "A");
-    return records.filter(({ type }) => type === "A").map(({ value }) => value);
-  },
-  request: async ({ url, method = "GET", body, address }) => {
-    const { pathname, hostname } = new URL(url);
-    const request = { method, path: pathname, ...(body === undefined ? {} : { body }) };
-    return aws.balancers.serve(address ?? hostname, request, region);
-  },
-});
-
-const usersSend = (aws: Cloud, used: Config, timeline: { now(): number }) =>
-  throughName(used.domain.name, {
-    resolver: cachingResolver({ ask: askInProcess(aws.names.answer), now: timeline.now }),
-    send: (address, request) => aws.balancers.serve(address, request, internet),
-  });
-
-/** An instance reads its login at boot and its own region's database address, as user data does. */
-const launch = async (
-  aws: Cloud,
-  engine: ModelledEngine,
-  site: DatabaseSite | undefined,
-  instanceId: string,
-  random: Random,
-) => {
-  if (!site) throw new Error("no site for this region");
-  const { SecretString } = await aws.ask<{ SecretString: string }>(
-    "secrets-manager",
-    "GetSecretValue",
-    site.region,
-    { SecretId: names.secrets.application },
-  );
-  const { username, password } = JSON.parse(SecretString) as Record<string, string>;
-  const user = username ?? "";
-  let session: ModelledSession | undefined;
-  /** A broken session is dropped and the next request opens another, as a pool does. */
-  const using = async <T>(act: (open: ModelledSession) => T): Promise<T> => {
-    if (!session) {
-      const opened = engine.session(site.engineId, {
-        user,
-        from: site.region,
-        ...(password === undefined ? {} : { password }),
-      });
-      if (opened instanceof DatabaseError) throw opened;
-      session = opened;
-    }
-    try {
-      return act(session);
-    } catch (error) {
-      session = undefined;
-      throw error;
-    }
-  };
-  return modelledLedger({
-    identity: { region: site.region, instanceId },
-    user,
-    newId: random.id,
-    database: {
-      commit: (_user, key, value) => using((open) => void open.write(key, value)),
-      read: (_user, key) => using((open) => open.read(key)),
-      ready: () => using((open) => open.read("nightshift.schema") !== "never"),
-    },
-  });
-};

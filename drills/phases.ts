@@ -1,0 +1,57 @@
+import type { Entry } from "../shared/journal.ts";
+import type { Phase, PhaseCost } from "./report.ts";
+
+/** What a run does while it is in a state, in words for the timeline, and what the time goes to. */
+const activities: Record<string, { name: string; on: PhaseCost }> = {
+  proposed: { name: "assess", on: "nightshift" },
+  assessed: { name: "warm the standby region", on: "nightshift" },
+  warming: { name: "open the request", on: "nightshift" },
+  asking: { name: "people approve", on: "people" },
+  approved: { name: "look again, move the lease", on: "nightshift" },
+  claimed: { name: "fence the old region", on: "safety" },
+  isolating: { name: "wait until it has fenced itself", on: "safety" },
+  fenced: { name: "promote the replica", on: "aws" },
+  promoted: { name: "open the new primary", on: "nightshift" },
+  writable: { name: "re-point the secrets", on: "aws" },
+  repointed: { name: "make the region active", on: "aws" },
+  serving: { name: "check what users get", on: "aws" },
+};
+
+/**
+ * The phases of a run from its journal: each lasts from one move to the next. `servedAt` is when
+ * users were told again that a write is safe.
+ */
+export const phasesOf = (
+  entries: readonly Entry[],
+  incidentAt: number,
+  servedAt: number | undefined,
+): Phase[] => {
+  const begun = entries[0]?.atMilliseconds;
+  if (begun === undefined) return [];
+  const phases: Phase[] = [phase("notice the loss", "safety", incidentAt, begun, incidentAt)];
+  let since = begun;
+  for (const { data, atMilliseconds } of entries) {
+    const from = data?.from;
+    const activity = typeof from === "string" ? activities[from] : undefined;
+    if (!activity) continue;
+    phases.push(phase(activity.name, activity.on, since, atMilliseconds, incidentAt));
+    since = atMilliseconds;
+  }
+  if (servedAt !== undefined && servedAt > since) {
+    phases.push(phase("old answers run out of caches", "aws", since, servedAt, incidentAt));
+  }
+  return phases;
+};
+
+const phase = (
+  name: string,
+  on: PhaseCost,
+  from: number,
+  to: number,
+  incidentAt: number,
+): Phase => ({
+  name,
+  on,
+  startSeconds: (from - incidentAt) / 1000,
+  seconds: (to - from) / 1000,
+});

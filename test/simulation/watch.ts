@@ -1,0 +1,190 @@
+import { names } from "../../drills/names.ts";
+import type { Outcome } from "../../local/aws/endpoint.ts";
+import type { Call } from "../../local/aws/service.ts";
+import type { InvocationMoment } from "../../local/lambda/dispatch.ts";
+import { DatabaseError } from "../../local/postgres/session.ts";
+import { type Contact, contactId } from "../../shared/contact.ts";
+import { leaseId } from "../../shared/lease.ts";
+import { unmarshalled } from "./evidence.ts";
+import type { HookTools, World } from "./world.ts";
+import { config } from "./world.ts";
+
+/** One call of PromoteReadReplica, with what was known of the old region just before it. */
+export interface PromoteCall {
+  atMilliseconds: number;
+  outcome: string;
+  contact: Contact | undefined;
+}
+
+/** What can only be seen while it happens. */
+export interface Notes {
+  promoteCalls: PromoteCall[];
+  promotedAt: { engineId: string; atMilliseconds: number }[];
+  /** Each state of the lease after a write of it. */
+  leases: { atMilliseconds: number; epoch: number; region: string }[];
+  /** How often each observer has reported that it cannot reach the home region. */
+  lostReports: Map<string, number>;
+  /** Moments in which both regions called themselves active and both databases took writes. */
+  bothActive: number[];
+  /** How the guard of the home region decided while its region did not hold the lease any more. */
+  selfFences: { atMilliseconds: number; epoch: number | null }[];
+  /** When the replica was seen to be backing up by the run that wanted to promote it. */
+  backingUpSeen: number;
+  /** Events that `detection` was invoked for. */
+  detections: number;
+  slackUndelivered: number;
+}
+
+/** Writes the trace and takes the notes of one run. */
+export const watch = (tools: HookTools) => {
+  const trace: string[] = [];
+  const startedAt = tools.now();
+  let world: World | undefined;
+  const notes: Notes = {
+    promoteCalls: [],
+    promotedAt: [],
+    leases: [],
+    lostReports: new Map(),
+    bothActive: [],
+    selfFences: [],
+    backingUpSeen: 0,
+    detections: 0,
+    slackUndelivered: 0,
+  };
+  const write = (text: string) => void trace.push(`${Math.round(tools.now() - startedAt)} ${text}`);
+  return {
+    trace,
+    notes,
+    write,
+    /** From here on notes are taken; before it the world is only being built. */
+    attach: (built: World) => {
+      world = built;
+      built.slack.onMessage(({ ts, updates, text, onlyFor, threadTs }) => {
+        const kind = onlyFor ?? (threadTs ? "thread" : "message");
+        write(`slack ${kind} ${ts} v${updates}: ${text.slice(0, 120).replaceAll("\n", " / ")}`);
+      });
+    },
+    beforeCall: async (call: Call) => {
+      if (!world || call.operation !== "PromoteReadReplica") return;
+      const contact = await itemOf(world, contactId(config.regions.primary));
+      const atMilliseconds = tools.now();
+      notes.promoteCalls.push({ atMilliseconds, outcome: "none", contact: contact as never });
+    },
+    afterCall: async (call: Call, input: unknown, outcome: Outcome) => {
+      const shown = shownOutcome(outcome);
+      write(`${call.from}>${call.region} ${call.service}.${call.operation} ${shown}`);
+      if (world) await noteCall(world, notes, tools.now(), call, input, outcome);
+    },
+    onInvocation: ({ phase, definition, requestId, outcome }: InvocationMoment) => {
+      const who = `${definition.name}@${definition.region} ${requestId.slice(0, 8)}`;
+      write(phase === "begun" ? `begin ${who}` : `end ${who} ${endingOf(outcome)}`);
+      if (!world) return;
+      if (phase === "begun" && definition.name === "detection") notes.detections += 1;
+      if (phase !== "ended") return;
+      noteGuard(notes, tools.now(), definition, outcome);
+      noteBothActive(world, notes, tools.now());
+    },
+    onPromoted: (engineId: string) => {
+      write(`promoted ${engineId}`);
+      notes.promotedAt.push({ engineId, atMilliseconds: tools.now() });
+      if (world) noteBothActive(world, notes, tools.now());
+    },
+  };
+};
+
+const shownOutcome = (outcome: Outcome): string => {
+  if (outcome.kind === "answered") return "answered";
+  if (outcome.kind === "refused") return `refused ${outcome.error.name}`;
+  return outcome.effect ? "silent after its effect" : "silent";
+};
+
+const endingOf = (outcome: InvocationMoment["outcome"]): string => {
+  if (outcome?.kind !== "failed") return outcome?.kind ?? "";
+  return `failed ${outcome.error.errorType}: ${outcome.error.errorMessage.slice(0, 200)}`;
+};
+
+const noteCall = async (
+  world: World,
+  notes: Notes,
+  atMilliseconds: number,
+  { operation, from }: Call,
+  input: unknown,
+  outcome: Outcome,
+): Promise<void> => {
+  const asked = input as Record<string, never>;
+  if (operation === "PromoteReadReplica") {
+    const last = notes.promoteCalls.findLast((call) => call.outcome === "none");
+    if (last) last.outcome = shownOutcome(outcome);
+  }
+  if (operation === "UpdateItem" && (asked.Key as { id?: { S?: string } })?.id?.S === leaseId) {
+    const lease = await itemOf(world, leaseId);
+    if (lease) {
+      const { epoch, region } = lease as { epoch: number; region: string };
+      notes.leases.push({ atMilliseconds, epoch, region });
+    }
+  }
+  if (operation === "PutMetricData" && lostIn(asked.MetricData)) {
+    notes.lostReports.set(from, (notes.lostReports.get(from) ?? 0) + 1);
+  }
+  if (operation === "DescribeDBInstances" && outcome.kind === "answered") {
+    const [instance] = outcome.output.DBInstances as { DBInstanceStatus?: string }[];
+    if (instance?.DBInstanceStatus === "backing-up") notes.backingUpSeen += 1;
+  }
+};
+
+const lostIn = (data: unknown): boolean =>
+  (data as { MetricName?: string; Value?: number; Dimensions?: { Value?: string }[] }[]).some(
+    ({ MetricName, Value, Dimensions }) =>
+      MetricName === "RegionReachable" &&
+      Value === 0 &&
+      Dimensions?.some((dimension) => dimension.Value === config.regions.primary),
+  );
+
+/** Read past endpoint and faults, as it stands in the region that is never lost here. */
+const itemOf = async (world: World, id: string) => {
+  const { Item } = await world.cloud.ask<{ Item?: Record<string, unknown> }>(
+    "dynamodb",
+    "GetItem",
+    config.regions.standby,
+    { TableName: names.coordination, Key: { id: { S: id } }, ConsistentRead: true },
+  );
+  return Item && unmarshalled(Item);
+};
+
+const noteGuard = (
+  notes: Notes,
+  atMilliseconds: number,
+  definition: InvocationMoment["definition"],
+  outcome: InvocationMoment["outcome"],
+) => {
+  if (definition.name !== "guard" || definition.region !== config.regions.primary) return;
+  if (outcome?.kind !== "returned") return;
+  const { decision, epoch } = outcome.payload as { decision?: string; epoch: number | null };
+  if (decision === "fence") notes.selfFences.push({ atMilliseconds, epoch });
+};
+
+const noteBothActive = (world: World, notes: Notes, atMilliseconds: number) => {
+  const { home, standby } = world.platform;
+  const both = [home, standby].every((site) => saysActive(world, site) && takesWrites(world, site));
+  if (both) notes.bothActive.push(atMilliseconds);
+};
+
+type Site = World["platform"]["home"];
+
+/** What the listener's rule answers at this moment, which is what health checks see. */
+const saysActive = ({ cloud, regions }: World, site: Site): boolean => {
+  if (regions.state(site.region) === "dead") return false;
+  return cloud.balancers.fixedResponse(site.loadBalancerName, rolePath) === "active";
+};
+
+const rolePath = "/.well-known/nightshift/role";
+
+/** Whether the application could write through a new session. */
+const takesWrites = ({ engine }: World, { engineId, region }: Site): boolean => {
+  const [user] = names.roles;
+  const session = engine.session(engineId, { user, from: region });
+  if (session instanceof DatabaseError) return false;
+  const takes = !session.recovery() && session.role(user)?.readOnlyByDefault !== true;
+  session.end();
+  return takes;
+};
