@@ -21,8 +21,6 @@ export const esbuildOptions = {
 export interface Replacement {
   /** An import, as its importer writes it. */
   path: string;
-  /** Only where one of this package's modules asks for it; from anywhere when absent. */
-  importer?: RegExp;
   /** What takes its place: every name that is imported, or the bundler refuses. */
   contents: string;
 }
@@ -35,12 +33,10 @@ const refuse = (name: string, instead: string): string =>
 
 export const replacements: readonly Replacement[] = [
   {
-    // 150 KB of files, SSO, processes and metadata services that a function never asks.
+    // Of the default chain Lambda uses the first link, the environment; so does the durable SDK,
+    // which makes a client of its own. The rest is 150 KB of files, SSO and metadata services.
     path: "@aws-sdk/credential-provider-node",
-    contents: `export const defaultProvider = () => async () => ${refuse(
-      "the default credential chain",
-      "make the client with clientOptions of shared/clients.ts",
-    )};`,
+    contents: `export { fromEnv as defaultProvider } from "@aws-sdk/credential-provider-env";`,
   },
   {
     // Only InvokeWithResponseStream speaks it. Clients of Lambda resolve its options when made.
@@ -57,13 +53,6 @@ export const replacements: readonly Replacement[] = [
       get() ${refuse("endpoint discovery", "leave it off")}
       set() ${refuse("endpoint discovery", "leave it off")}
     }`,
-  },
-  {
-    // Imported as a whole when first used, which would keep every command of Lambda.
-    path: "@aws-sdk/client-lambda",
-    importer: /@aws[\\/]durable-execution-sdk-js[\\/]/,
-    contents: `export { LambdaClient, CheckpointDurableExecutionCommand,
-      GetDurableExecutionStateCommand } from "@aws-sdk/client-lambda";`,
   },
 ];
 
@@ -83,11 +72,33 @@ export const literalKeys = (source: string): string => {
   });
 };
 
+/**
+ * The durable SDK imports the whole client of Lambda when it first needs it, which keeps every
+ * command of it; this gives it the commands that it names.
+ */
+export const namedCommands = (source: string): string => {
+  const whole = "import('@aws-sdk/client-lambda')";
+  const used = [...source.matchAll(/\bmodule\.([A-Z]\w+)/g)].map(([, name]) => name);
+  const names = [...new Set(used)].join(", ");
+  if (names === "" || !source.includes(whole)) {
+    throw new Error("the durable SDK loads its client in another way: see bundle.config.ts");
+  }
+  const statement = `import { ${names} } from "@aws-sdk/client-lambda";\n`;
+  return statement + source.replaceAll(whole, `Promise.resolve({ ${names} })`);
+};
+
 /** A client wants one field of its package.json, of 2 KB that a bundle would hold. */
 const nameAndVersion = (source: string): string => {
   const { name, version } = JSON.parse(source) as { name: string; version: string };
-  return JSON.stringify({ name, version });
+  return `export default ${JSON.stringify({ name, version })};`;
 };
+
+/** Files that are bundled in another form than the one they are published in. */
+export const rewritten: readonly { file: RegExp; rewrite: (source: string) => string }[] = [
+  { file: /@aws-sdk[\\/]client-[\w-]+[\\/]dist-es[\\/]schemas[\\/]\w+\.js$/, rewrite: literalKeys },
+  { file: /@aws-sdk[\\/]client-[\w-]+[\\/]package\.json$/, rewrite: nameAndVersion },
+  { file: /@aws[\\/]durable-execution-sdk-js[\\/]dist[\\/]index\.mjs$/, rewrite: namedCommands },
+];
 
 const namespace = "replaced";
 
@@ -96,35 +107,25 @@ const namespace = "replaced";
  * `node:http` makes an ES module of it, which reads every export, and one of them loads a whole
  * client for HTTP and WebSockets. That is a fifth of the time that a bundle takes to import.
  */
-const replacementOf = (path: string, importer: string): string | undefined => {
-  if (/^node:(?!module$)/.test(path)) return `module.exports = require(${JSON.stringify(path)});`;
-  return replacements.find((each) => each.path === path && (each.importer?.test(importer) ?? true))
-    ?.contents;
-};
+const replacementOf = (path: string): string | undefined =>
+  /^node:(?!module$)/.test(path)
+    ? `module.exports = require(${JSON.stringify(path)});`
+    : replacements.find((each) => each.path === path)?.contents;
 
 /** Filters are as wide as can be: SST's own bridge to plugins matches them against nothing else. */
 const lean: Plugin = {
   name: "lean",
   setup: (hooks) => {
-    const found = new Map<string, string>();
-    hooks.onResolve({ filter: /.*/ }, ({ path, importer, namespace: asking }) => {
-      const contents = asking === namespace ? undefined : replacementOf(path, importer);
-      if (contents === undefined) return undefined;
-      found.set(path, contents);
-      return { path, namespace };
-    });
-    hooks.onLoad({ filter: /.*/ }, (file) => {
-      if (file.namespace === namespace) {
-        const contents = found.get(file.path) ?? "";
+    hooks.onResolve({ filter: /.*/ }, ({ path, namespace: asking }) =>
+      asking === namespace || replacementOf(path) === undefined ? undefined : { path, namespace },
+    );
+    hooks.onLoad({ filter: /.*/ }, ({ path, namespace: at }) => {
+      if (at === namespace) {
+        const contents = replacementOf(path) ?? "";
         return { contents, loader: "js", resolveDir: import.meta.dirname };
       }
-      if (/@aws-sdk[\\/]client-[\w-]+[\\/]package\.json$/.test(file.path)) {
-        return { contents: nameAndVersion(readFileSync(file.path, "utf8")), loader: "json" };
-      }
-      if (/@aws-sdk[\\/]client-[\w-]+[\\/]dist-es[\\/]schemas[\\/]\w+\.js$/.test(file.path)) {
-        return { contents: literalKeys(readFileSync(file.path, "utf8")), loader: "js" };
-      }
-      return undefined;
+      const found = rewritten.find(({ file }) => file.test(path));
+      return found && { contents: found.rewrite(readFileSync(path, "utf8")), loader: "js" };
     });
   },
 };

@@ -104,14 +104,27 @@ const canary = (platform: Platform, region: string, common: Common): FunctionDef
   };
 };
 
+/** What each observer says about the home region, and the composite alarm that needs two of them. */
 const regionAlarms = ({ config, home, standby }: Platform) => {
-  const alarm = (observer: string) => `nightshift-${home.region}-lost-from-${observer}`;
+  const observers = [standby.region, config.regions.witness];
+  const lost = (observer: string) => `nightshift-${home.region}-lost-from-${observer}`;
+  const idle = (observer: string) => `nightshift-nobody-active-from-${observer}`;
   return {
     composite: `nightshift-${home.region}-lost`,
-    observers: Object.fromEntries(
-      [standby.region, config.regions.witness].map((observer) => [observer, alarm(observer)]),
-    ),
+    observers: Object.fromEntries(observers.map((name) => [name, [lost(name), idle(name)]])),
+    metricAlarms: observers.flatMap((observer) => [
+      { name: lost(observer), metric: "RegionReachable", region: home.region, observer },
+      { name: idle(observer), metric: "SomebodyActive", region: undefined, observer },
+    ]),
+    rule: [lost, idle]
+      .map((name) => `(${observers.map((each) => `ALARM("${name(each)}")`).join(" AND ")})`)
+      .join(" OR "),
   };
+};
+
+const alarmLink = (platform: Platform) => {
+  const { composite, observers } = regionAlarms(platform);
+  return { composite, observers };
 };
 
 const detection = (platform: Platform, common: Common): FunctionDefinition => ({
@@ -124,7 +137,7 @@ const detection = (platform: Platform, common: Common): FunctionDefinition => ({
     ...links({
       ...tables,
       FailoverFunction: { name: "failover" },
-      RegionAlarms: { regions: { [platform.home.region]: regionAlarms(platform) } },
+      RegionAlarms: { regions: { [platform.home.region]: alarmLink(platform) } },
     }),
   },
 });
@@ -196,21 +209,22 @@ export const deployAutomation = async (
   for (const region of [standby.region, config.regions.witness]) {
     await eachMinute(region, "canary", {});
   }
+  await eachMinute(standby.region, "detection", { do: "recheck" });
   await putRegionAlarms(cloud, platform);
   return functions;
 };
 
-/** Each observer has an alarm of its own; the composite one needs both. */
+/** Each observer has alarms of its own; the composite one needs both of them to say the same. */
 const putRegionAlarms = async (cloud: Cloud, platform: Platform) => {
-  const { home, standby } = platform;
-  const { composite, observers } = regionAlarms(platform);
-  for (const [observer, AlarmName] of Object.entries(observers)) {
+  const { standby } = platform;
+  const { composite, metricAlarms, rule } = regionAlarms(platform);
+  for (const { name, metric, region, observer } of metricAlarms) {
     await cloud.ask("cloudwatch", "PutMetricAlarm", standby.region, {
-      AlarmName,
+      AlarmName: name,
       Namespace: "Nightshift",
-      MetricName: "RegionReachable",
+      MetricName: metric,
       Dimensions: [
-        { Name: "Region", Value: home.region },
+        ...(region ? [{ Name: "Region", Value: region }] : []),
         { Name: "Observer", Value: observer },
       ],
       Statistic: "Maximum",
@@ -225,9 +239,7 @@ const putRegionAlarms = async (cloud: Cloud, platform: Platform) => {
   }
   await cloud.ask("cloudwatch", "PutCompositeAlarm", standby.region, {
     AlarmName: composite,
-    AlarmRule: Object.values(observers)
-      .map((name) => `ALARM("${name}")`)
-      .join(" AND "),
+    AlarmRule: rule,
   });
   await cloud.ask("eventbridge", "PutRule", standby.region, {
     Name: "region-lost",

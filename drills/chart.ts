@@ -7,7 +7,7 @@ import { clip, offset, plain, spoken } from "./words.ts";
 export const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
-const size = { width: 1120, gutter: 172, right: 26, lane: 17, row: 23, load: 150, axis: 26 };
+const size = { width: 1120, gutter: 192, right: 26, lane: 17, row: 23, load: 150, axis: 26 };
 const letter = 6.3;
 
 interface Drawing {
@@ -38,9 +38,10 @@ export const chart = (report: Report): string => {
     `<title id="drawn">${escaped(describe(report))}</title>`,
     grid(drawing),
     gap(report, drawing),
+    lanes.map((placed) => pole(placed, drawing)).join(""),
     report.phases.map((phase, row) => bar(phase, row, drawing)).join(""),
     writes(report, drawing),
-    lanes.map((placed) => flag(placed, drawing)).join(""),
+    lanes.map(flag).join(""),
     "</svg>",
   ].join("\n");
 };
@@ -76,7 +77,7 @@ const bar = (phase: Phase, row: number, { x, rows, axis }: Drawing): string => {
   const parallel = phase.parallel ? " beside" : "";
   return (
     `<g><title>${escaped(story)}</title>` +
-    `<text class="phase" x="${size.gutter - 12}" y="${top + 12}">${escaped(clip(name, 25))}</text>` +
+    `<text class="phase" x="${size.gutter - 12}" y="${top + 12}">${escaped(clip(name, 28))}</text>` +
     `<rect class="bar ${phase.on ?? "nightshift"}${parallel}" x="${left}" y="${top}" ` +
     `width="${wide}" height="16" rx="3"/>` +
     `<text class="took" ${at} y="${top + 12}">${took}</text></g>`
@@ -183,15 +184,17 @@ const laneOf = (marks: readonly Mark[], x: (seconds: number) => number): Placed[
   });
 };
 
-const flag = ({ mark, lane, left, flipped, words }: Placed, { foot }: Drawing): string => {
-  const top = 4 + lane * size.lane;
+// Lines are drawn before and words after everything else, so that no line crosses a word.
+const pole = ({ mark, lane, left }: Placed, { foot }: Drawing): string =>
+  `<line class="pole ${mark.kind}" x1="${left}" x2="${left}" y1="${4 + lane * size.lane}" y2="${foot}"/>`;
+
+const flag = ({ mark, lane, left, flipped, words }: Placed): string => {
   const anchor = flipped ? ` text-anchor="end"` : "";
   const [time = "", ...rest] = words.split(" ");
   return (
-    `<g class="mark ${mark.kind}"><title>${escaped(`${mark.label} ${offset(mark.atSeconds)}`)}</title>` +
-    `<line x1="${left}" x2="${left}" y1="${top}" y2="${foot}"/>` +
-    `<text x="${flipped ? left - 5 : left + 5}" y="${top + 11}"${anchor}>` +
-    `<tspan class="time">${time}</tspan> ${escaped(rest.join(" "))}</text></g>`
+    `<text class="flag ${mark.kind}" x="${flipped ? left - 5 : left + 5}" ` +
+    `y="${15 + lane * size.lane}"${anchor}>` +
+    `<tspan class="time">${time}</tspan> ${escaped(rest.join(" "))}</text>`
   );
 };
 

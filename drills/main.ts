@@ -5,12 +5,12 @@ import { isoSeconds } from "../shared/clock.ts";
 import { type DrillArguments, drillArguments, helpText, UsageError } from "./arguments.ts";
 import { peopleAtTerminal, scriptedPeople } from "./people.ts";
 import { recorder } from "./recorder.ts";
-import { regionLoss } from "./region-loss.ts";
+import { regionCut, regionLoss } from "./region-loss.ts";
 import { exitCodeOf, summaryOf, writeReport } from "./report.ts";
 import { terminal } from "./terminal.ts";
 import { buildWorld, type DrillWorld } from "./world.ts";
 
-const scenarios = { "region-loss": regionLoss };
+const scenarios = { "region-loss": regionLoss, "region-cut": regionCut };
 const known = Object.keys(scenarios);
 const reports = fileURLToPath(new URL("../.nightshift/reports", import.meta.url));
 

@@ -1,5 +1,5 @@
 import { chart, escaped, legend } from "./chart.ts";
-import type { Report, RunEvent } from "./report.ts";
+import { commandOf, type Report, type RunEvent } from "./report.ts";
 import { style } from "./style.ts";
 import type { Tone } from "./verdict.ts";
 import { headline, verdicts } from "./verdict.ts";
@@ -77,19 +77,19 @@ const tiles = (report: Report): string => {
       "Stated before approval",
       lossBoundSeconds === null ? "unknown" : `≤ ${spoken(lossBoundSeconds)}`,
       lossBoundSeconds === null ? "unknown" : against(rpoSeconds ?? 0, lossBoundSeconds),
-      "the most that could be lost",
+      "the most to lose",
     ),
     tile(
       "Writes lost",
       count(report.lost),
       against(report.rpoSeconds, objectives.rpoSeconds),
-      `of ${count(report.acknowledged)} acknowledged`,
+      `of ${count(report.acknowledged)}`,
     ),
     tile(
-      "On the old primary",
+      "Writes on old primary",
       count(report.splitBrain),
       report.splitBrain === 0 ? "good" : "bad",
-      "writes after the promotion",
+      "after the promotion",
     ),
     tile("Checks", `${held} of ${all}`, all > 0 && held === all ? "good" : "bad", "held"),
     "</dl>",
@@ -125,14 +125,11 @@ const approvals = ({ statement, approvals: given, lossBoundSeconds }: Report): s
     (lossBoundSeconds === null
       ? "No bound on the loss was stated."
       : `At most ${spoken(lossBoundSeconds)} of acknowledged writes could be lost.`);
-  const rows = given.map(
-    ({ user, atSeconds }) =>
-      `<tr><td class="time">${offset(atSeconds)}</td><td>${html(user)}</td></tr>`,
-  );
+  const people = given.map(({ user, atSeconds }) => `${html(user)} at ${offset(atSeconds)}`);
   return [
     "<h2>What was approved, and by whom</h2>",
     `<blockquote>${paragraphs(words)}</blockquote>`,
-    rows.length > 0 ? `<p></p>${table(["Time", "Approved by"], rows)}` : "<p>Nobody approved.</p>",
+    people.length > 0 ? `<p>Approved by ${people.join(", ")}.</p>` : "<p>Nobody approved.</p>",
   ].join("\n");
 };
 
@@ -196,14 +193,13 @@ const events = (report: Report): string => {
 };
 
 const footer = (report: Report): string => {
-  const { scenario, seed, speed, regions } = report;
-  const command = `npm run drill -- ${plain(scenario)} --seed ${plain(String(seed))} --speed ${speed}`;
+  const { speed, regions } = report;
   return [
     "<footer>",
     `<p>${html(report.modelled)}</p>`,
     `<p>Home ${html(regions.home)}, standby ${html(regions.standby)}, witness ` +
       `${html(regions.witness)}. Time ran ${html(String(speed))} times as fast as on the wall. ` +
-      `Run again: <code>${html(command)}</code>. ` +
+      `Run again: <code>${html(commandOf(report))}</code>. ` +
       "All figures of this page are in <code>report.json</code> beside it.</p>",
     "</footer>",
   ].join("\n");

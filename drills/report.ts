@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { page } from "./page.ts";
+import { plain } from "./words.ts";
 
 /**
  * One run, as everything that tells of it reads it. All seconds are modelled; `…atSeconds` and
@@ -136,6 +137,10 @@ export const allHeld = (checks: readonly Check[]): boolean =>
 
 /** 0 only when every check of the run held. */
 export const exitCodeOf = (report: Report): number => (allHeld(report.checks) ? 0 : 1);
+
+/** How to see the same drill again. */
+export const commandOf = ({ scenario, seed, speed }: Report): string =>
+  `npm run drill -- ${plain(scenario)} --seed ${plain(String(seed))} --speed ${speed}`;
 
 /**
  * Writes `report.html` and `report.json` into `directory`, which it makes, and gives the report

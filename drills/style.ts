@@ -50,16 +50,18 @@ svg .gap-words { text-anchor: middle; fill: var(--bad); font-size: 13px; }
 .area { fill-opacity: 0.35; stroke-width: 1.5; stroke-linejoin: round; }
 .area.home { fill: var(--home); stroke: var(--home); }
 .area.standby { fill: var(--standby); stroke: var(--standby); }
-svg .where { font-weight: 600; }
+svg .where { font-weight: 600; stroke-width: 3px; stroke-opacity: 0.7; }
 .failed { fill: none; stroke: var(--bad); stroke-width: 1.3; stroke-dasharray: 4 3; }
 svg .unit.bad { fill: var(--bad); }
-.mark line { stroke: var(--quiet); stroke-dasharray: 2 3; }
-.mark text { font-size: 11.5px; paint-order: stroke; stroke: var(--sheet); stroke-width: 4px; }
-.mark .time { fill: var(--quiet); font-variant-numeric: tabular-nums; }
-.mark.incident line, .mark.fault line { stroke: var(--bad); stroke-dasharray: none; }
-.mark.incident text, .mark.fault text { fill: var(--bad); font-weight: 600; }
-.mark.served line { stroke: var(--good); stroke-dasharray: none; }
-.mark.served text { fill: var(--good); font-weight: 600; }
+.pole { stroke: var(--quiet); stroke-dasharray: 2 3; }
+.pole.incident, .pole.fault { stroke: var(--bad); stroke-dasharray: none; }
+.pole.served { stroke: var(--good); stroke-dasharray: none; }
+.flag, .took, .where { paint-order: stroke; stroke: var(--sheet); stroke-width: 4px;
+  stroke-linejoin: round; }
+.flag { font-size: 11.5px; }
+.flag .time { fill: var(--quiet); font-variant-numeric: tabular-nums; font-weight: 400; }
+svg .flag.incident, svg .flag.fault { fill: var(--bad); font-weight: 600; }
+svg .flag.served { fill: var(--good); font-weight: 600; }
 figcaption { color: var(--quiet); font-size: 13px; padding: 8px 4px 4px; }
 .key { display: inline-block; width: 12px; height: 12px; border-radius: 2px; margin: 0 5px 0 14px;
   vertical-align: -1px; }

@@ -71,7 +71,7 @@ export const clip = (text: string, columns: number): string => {
 };
 
 /** Exactly `columns` wide. */
-export const fit = (text: string, columns: number): string => {
+export const padded = (text: string, columns: number): string => {
   const clipped = clip(text, columns);
   return clipped + " ".repeat(Math.max(0, columns - width(clipped)));
 };

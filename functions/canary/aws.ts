@@ -16,6 +16,12 @@ interface CanaryLink extends Record<string, unknown> {
 
 const namespace = "Nightshift";
 
+const metricNames = {
+  public: "PublicNameServes",
+  active: "SomebodyActive",
+  region: "RegionReachable",
+} as const;
+
 export const canaryPorts = (runtime: Runtime): CanaryPorts => {
   const observer = regionOf(runtime);
   const link = linked<CanaryLink>(runtime, "Canary");
@@ -34,16 +40,16 @@ export const canaryPorts = (runtime: Runtime): CanaryPorts => {
   };
   return {
     observer,
-    regions: Object.keys(link.roleUrls).filter((region) => region !== observer),
+    regions: Object.keys(link.roleUrls),
     lookAtRegion: (region) => at(link.roleUrls[region] ?? ""),
     lookAtPublicName: () => at(new URL("/health/ready", link.publicUrl).href),
-    report: async (verdicts) => {
-      const MetricData = verdicts.map(({ place, verdict }) => ({
-        MetricName: place === "public" ? "PublicNameServes" : "RegionReachable",
+    report: async (told) => {
+      const MetricData = told.map(({ subject, verdict }) => ({
+        MetricName: metricNames[subject.kind],
         Value: verdict.well ? 1 : 0,
         Timestamp: new Date(runtime.clock.now()),
         Dimensions: [
-          ...(place === "public" ? [] : [{ Name: "Region", Value: place }]),
+          ...(subject.kind === "region" ? [{ Name: "Region", Value: subject.region }] : []),
           { Name: "Observer", Value: observer },
         ],
       }));

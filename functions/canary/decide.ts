@@ -30,3 +30,14 @@ export const judgePublic = (look: Look): Verdict => {
   if (look.status === null) return { well: false, because: look.detail };
   return { well: look.status === 200, because: `status ${look.status}` };
 };
+
+/**
+ * Whether any region says that it is active. None is, when the active one is gone, and also when it
+ * has fenced itself behind a partition that this observer does not feel: then it can still be reached
+ * and says `renounced`, and nobody serves.
+ */
+export const judgeActive = (regions: { place: string; look: Look }[]): Verdict => {
+  const active = regions.filter(({ look }) => look.status === 200 && look.body.trim() === "active");
+  const said = active.map(({ place }) => place).join(", ");
+  return { well: active.length > 0, because: said ? `${said} is active` : "no region is active" };
+};

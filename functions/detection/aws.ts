@@ -11,9 +11,11 @@ import type { Observation } from "./decide.ts";
 import type { DetectionPorts } from "./detection.ts";
 
 interface RegionAlarmsLink extends Record<string, unknown> {
-  /** By region: the composite alarm's name, and each observer's alarm below it. */
-  regions: Record<string, { composite: string; observers: Record<string, string> }>;
+  /** By region: the composite alarm's name, and each observer's alarms below it. */
+  regions: Record<string, { composite: string; observers: Record<string, string[]> }>;
 }
+
+const proposalId = (region: string) => `proposal#${region}`;
 
 export const detectionPorts = (runtime: Runtime): DetectionPorts => {
   const here = regionOf(runtime);
@@ -25,25 +27,30 @@ export const detectionPorts = (runtime: Runtime): DetectionPorts => {
   const log = logger(runtime);
   return {
     clock: runtime.clock,
-    regionOfAlarm: (name) =>
-      Object.keys(regions).find((region) => regions[region]?.composite === name),
-    alarmState: async (name) => {
+    alarms: Object.fromEntries(
+      Object.entries(regions).map(([region, { composite }]) => [region, composite]),
+    ),
+    currentAlarm: async (name) => {
       const { CompositeAlarms } = await client.send(
         new DescribeAlarmsCommand({ AlarmNames: [name], AlarmTypes: ["CompositeAlarm"] }),
       );
-      const state = CompositeAlarms?.[0]?.StateValue;
-      if (!state) throw new Error(`CloudWatch does not know the alarm ${name}`);
-      return { state };
+      const alarm = CompositeAlarms?.[0];
+      if (!alarm?.StateValue) throw new Error(`CloudWatch does not know the alarm ${name}`);
+      const since = alarm.StateTransitionedTimestamp ?? alarm.StateUpdatedTimestamp;
+      return { state: alarm.StateValue, key: `${name}@${since?.getTime() ?? 0}` };
     },
     observations: async (region) => {
       const observers = regions[region]?.observers ?? {};
       const { MetricAlarms } = await client.send(
         new DescribeAlarmsCommand({
-          AlarmNames: Object.values(observers),
+          AlarmNames: Object.values(observers).flat(),
           AlarmTypes: ["MetricAlarm"],
         }),
       );
-      return Object.entries(observers).flatMap(([observer, alarm]): Observation[] => {
+      const all = Object.entries(observers).flatMap(([observer, alarms]) =>
+        alarms.map((alarm) => ({ observer, alarm })),
+      );
+      return all.flatMap(({ observer, alarm }): Observation[] => {
         const found = MetricAlarms?.find(({ AlarmName }) => AlarmName === alarm);
         if (!found?.StateValue) return [];
         const since = found.StateTransitionedTimestamp ?? found.StateUpdatedTimestamp;
@@ -53,6 +60,13 @@ export const detectionPorts = (runtime: Runtime): DetectionPorts => {
     },
     readLease: () => readLease(table),
     readPause: () => readPause(table),
+    proposedFor: async (region) => {
+      const item = await table.read(proposalId(region));
+      return typeof item?.key === "string" ? item.key : null;
+    },
+    rememberProposal: async (region, key, run) => {
+      await table.write(proposalId(region), { set: { key, run } });
+    },
     startFailover: (request) => functions.tell(here, failover.name, request, request.run),
     log: (message, fields) => log.info(message, fields),
   };

@@ -6,33 +6,59 @@ import { nextRun } from "../../shared/lease.ts";
 import { observed } from "../../shared/outcome.ts";
 import type { Pause } from "../../shared/pause.ts";
 import type { FailoverRequest } from "../failover/request.ts";
-import type { Detection, Observation } from "./decide.ts";
+import type { CurrentAlarm, Detection, Observation } from "./decide.ts";
 import { decide } from "./decide.ts";
 
 export interface DetectionPorts {
   clock: Clock;
-  /** The region that the composite alarm of this name is about; undefined when it is not ours. */
-  regionOfAlarm(name: string): string | undefined;
-  alarmState(name: string): Promise<{ state: string }>;
+  /** The composite alarm's name of each region that is watched. */
+  alarms: Record<string, string>;
+  currentAlarm(name: string): Promise<CurrentAlarm>;
   observations(region: string): Promise<Observation[]>;
   readLease(): Promise<Lease>;
   readPause(): Promise<Pause>;
+  /** The change of state that a failover was last proposed for. */
+  proposedFor(region: string): Promise<string | null>;
+  rememberProposal(region: string, key: string, run: string): Promise<void>;
   startFailover(request: FailoverRequest): Promise<void>;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
-/** From an alarm event to at most one run: the same event twice, or two alarms, start the same run. */
-export const detect = async (ports: DetectionPorts, event: unknown): Promise<Detection> => {
+/**
+ * From an alarm to at most one run. Called by the alarm's event, which may come twice, late or never,
+ * and each minute by the schedule, because an alarm does not fire again while it is in ALARM. Throws
+ * when something could not be read, so that the event is tried again and the function's own alarm
+ * sees it.
+ */
+export const detect = async (ports: DetectionPorts, event: unknown): Promise<Detection[]> => {
+  if (isRecheck(event)) {
+    const regions = Object.keys(ports.alarms);
+    return Promise.all(regions.map((region) => consider(ports, region, null)));
+  }
   const parsed = parseAlarm(event);
   if ("malformed" in parsed) {
     throw new Error(`not an alarm event as documented: ${parsed.malformed.join(", ")}`);
   }
   const { alarm } = parsed;
-  const region = ports.regionOfAlarm(alarm.name);
+  const region = Object.keys(ports.alarms).find((each) => ports.alarms[each] === alarm.name);
   if (!region) throw new Error(`${alarm.name} is not a region alarm: check the rule's pattern`);
-  const { detection, lease } = await look(ports, alarm, region);
+  return [await consider(ports, region, alarm)];
+};
+
+const isRecheck = (event: unknown): boolean =>
+  typeof event === "object" && event !== null && "do" in event && event.do === "recheck";
+
+const consider = async (
+  ports: DetectionPorts,
+  region: string,
+  change: AlarmChange | null,
+): Promise<Detection> => {
+  const { detection, lease } = await look(ports, region, change);
   if (detection.kind === "nothing" || !lease) {
-    ports.log("no failover is proposed", { alarm: alarm.name, detection });
+    if (change) ports.log("no failover is proposed", { region, detection });
+    if (detection.kind === "nothing" && detection.doubtful) {
+      throw new Error(detection.refusals.map(({ reason }) => reason).join(" "));
+    }
     return detection;
   }
   const run = nextRun(lease);
@@ -40,24 +66,27 @@ export const detect = async (ports: DetectionPorts, event: unknown): Promise<Det
     run,
     trigger: {
       by: "alarm",
-      who: alarm.name,
+      who: ports.alarms[region] ?? region,
       reason: detection.reasons.join("; "),
       sinceMilliseconds: Math.floor(detection.sinceMilliseconds),
       overrides: [],
     },
   });
-  ports.log("a failover is proposed", { alarm: alarm.name, run, reasons: detection.reasons });
+  // Remembered after the start: started twice it is the same run, forgotten it would be none.
+  await ports.rememberProposal(region, detection.key, run);
+  ports.log("a failover is proposed", { region, run, reasons: detection.reasons });
   return detection;
 };
 
-const look = async (ports: DetectionPorts, alarm: AlarmChange, region: string) => {
+const look = async (ports: DetectionPorts, region: string, change: AlarmChange | null) => {
   const { now } = ports.clock;
-  const [current, observations, lease, pause] = await Promise.all([
-    observed("CloudWatch", now, () => ports.alarmState(alarm.name)),
+  const [current, observations, lease, pause, proposedFor] = await Promise.all([
+    observed("CloudWatch", now, () => ports.currentAlarm(ports.alarms[region] ?? "")),
     observed("CloudWatch", now, () => ports.observations(region)),
     observed("coordination table", now, ports.readLease),
     ports.readPause(),
+    observed("coordination table", now, () => ports.proposedFor(region)),
   ]);
-  const detection = decide(alarm, { region, current, observations, lease, pause });
-  return { detection, lease: lease.known ? lease.value : undefined };
+  const facts = { region, current, observations, lease, pause, proposedFor };
+  return { detection: decide(change, facts), lease: lease.known ? lease.value : undefined };
 };

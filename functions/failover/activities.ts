@@ -67,8 +67,7 @@ const permitted = async ({ ports, run }: Work): Promise<Refusal | undefined> => 
 const warm = async (work: Work): Promise<Ending> => {
   const { steps, clock, ports, run } = work;
   const plan = planOf(work);
-  const before = run.facts?.capacity;
-  run.desiredBefore ??= before?.known ? before.value.desired : null;
+  run.desiredBefore ??= await desiredBefore(work);
   const warmed = await ensure(steps, clock, {
     name: `warm #${run.rounds}`,
     observe: ports.capacity,
@@ -85,6 +84,15 @@ const warm = async (work: Work): Promise<Ending> => {
           `${plan.to} did not take the order for ${plan.capacity} instances; going on with what it has.`,
         ];
   return { on: "warm", notes };
+};
+
+/** What the warming has to go back to when the run is aborted; looked at again when it is unknown. */
+const desiredBefore = async ({ steps, ports, run }: Work): Promise<number | null> => {
+  if (run.facts?.capacity.known) return run.facts.capacity.value.desired;
+  const seen = await steps.step(`capacity before #${run.rounds}`, () =>
+    observed("Auto Scaling", ports.clock.now, ports.capacity),
+  );
+  return seen.known ? seen.value.desired : null;
 };
 
 /** The request is opened before its buttons are shown, so that the first press finds it. */
@@ -375,12 +383,20 @@ const verify = async ({ steps, clock, ports }: Work): Promise<Ending> => {
 export const undo = async ({ steps, clock, ports, run }: Work): Promise<string[]> => {
   const notes: string[] = [];
   const { desiredBefore, plan, seen } = run;
+  if (plan && desiredBefore === null) {
+    notes.push(`Left: ${plan.to} may still be warmed; the capacity it had before is not known.`);
+  }
   if (plan && desiredBefore !== null && desiredBefore < plan.capacity) {
+    // A look may show the group as it was before the warming, so it alone does not prove the undoing.
+    let ordered = false;
     const undone = await ensure(steps, clock, {
       name: "undo the warming",
       observe: ports.capacity,
-      satisfied: ({ desired }) => desired <= desiredBefore,
-      act: () => ports.setDesired(desiredBefore),
+      satisfied: ({ desired }) => ordered && desired <= desiredBefore,
+      act: async ({ desired }) => {
+        await ports.setDesired(Math.min(desired, desiredBefore));
+        ordered = true;
+      },
       permitted: async () => whilePaused(await ports.readPause()),
       within: { seconds: 60, everySeconds: 5, actAgainAfterSeconds: 15 },
     });

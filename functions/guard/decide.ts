@@ -24,10 +24,12 @@ export interface GuardFacts {
   /** This region's own contact, as the table has it; undefined before the first. */
   contact: Contact | undefined;
   /**
-   * The last contact that this execution environment remembers, or its first beat. The database
-   * remembers it across environments; this stands in when the database cannot be asked.
+   * The last contact that this execution environment has had itself; undefined before the first. The
+   * database remembers contacts across environments; this stands in when it cannot be asked.
    */
-  rememberedContactMilliseconds: number;
+  rememberedContactMilliseconds: number | undefined;
+  /** Counts only when nothing else is known: a new environment is no sign of a contact. */
+  firstBeatMilliseconds: number;
 }
 
 export interface GuardPolicy {
@@ -85,7 +87,11 @@ const isolated = (
   const inDatabase = facts.position.known
     ? facts.position.value.heartbeat?.contactAtMilliseconds
     : undefined;
-  const last = Math.max(inDatabase ?? 0, facts.rememberedContactMilliseconds);
+  const remembered = facts.rememberedContactMilliseconds;
+  const last =
+    inDatabase === undefined && remembered === undefined
+      ? facts.firstBeatMilliseconds
+      : Math.max(inDatabase ?? 0, remembered ?? 0);
   const silentSeconds = (now - last) / 1000;
   const reasons = [silence, `the last contact was ${Math.round(silentSeconds)} s ago`];
   return silentSeconds >= policy.isolationSeconds

@@ -5,7 +5,7 @@ import type { Fact } from "../../shared/outcome.ts";
 import { observed, sentence } from "../../shared/outcome.ts";
 import type { DatabaseAnswers, DatabaseRequest, Logins } from "../database/decide.ts";
 import { isFenced } from "../database/decide.ts";
-import type { GuardDecision, GuardPolicy, GuardRequest, Role } from "./decide.ts";
+import type { GuardDecision, GuardFacts, GuardPolicy, GuardRequest, Role } from "./decide.ts";
 import { decide } from "./decide.ts";
 
 export interface GuardPorts {
@@ -26,7 +26,7 @@ export interface GuardPorts {
   capacity(): Promise<{ desired: number; running: number }>;
   emptyCapacity(): Promise<void>;
   /** Kept by the execution environment between events, and lost with it. */
-  memory: { lastContactMilliseconds?: number };
+  memory: { lastContactMilliseconds?: number; firstBeatMilliseconds?: number };
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -59,10 +59,9 @@ const beat = async (ports: GuardPorts): Promise<GuardReport> => {
   const { clock, region } = ports;
   const contactAtMilliseconds = Math.floor(clock.now());
   const seen = await look(ports);
-  if (seen.lease.known) ports.memory.lastContactMilliseconds = contactAtMilliseconds;
-  ports.memory.lastContactMilliseconds ??= contactAtMilliseconds;
+  const firstBeatMilliseconds = (ports.memory.firstBeatMilliseconds ??= contactAtMilliseconds);
   const rememberedContactMilliseconds = ports.memory.lastContactMilliseconds;
-  const facts = { region, ...seen, rememberedContactMilliseconds };
+  const facts = { region, ...seen, rememberedContactMilliseconds, firstBeatMilliseconds };
   const decision = decide(facts, ports.policy, clock.now());
   const fence = decision.kind === "fence" ? await raiseFence(ports) : [];
   const contact: Contact | undefined = seen.lease.known
@@ -71,16 +70,30 @@ const beat = async (ports: GuardPorts): Promise<GuardReport> => {
   // While the lease is on its way here the database is still a replica and takes no row.
   const writable = seen.position.known && !seen.position.value.recovery;
   if (decision.kind === "serve" && contact && writable) {
-    Object.assign(contact, await keepHeartbeat(ports, decision.epoch, contactAtMilliseconds));
+    const confirmed = confirmedContact(facts) ?? contactAtMilliseconds;
+    Object.assign(contact, await keepHeartbeat(ports, decision.epoch, confirmed));
   }
   if (contact && decision.kind === "fence") contact.fence = fence;
-  if (contact) await ports.writeContact(contact);
+  if (contact) {
+    await ports.writeContact(contact);
+    // Only now: a failed write is no contact, since whoever waits for this region cannot see it.
+    ports.memory.lastContactMilliseconds = contactAtMilliseconds;
+  }
   const role = decision.kind === "hold" ? await ports.role() : await keepRole(ports, decision.role);
   const epoch = decision.kind === "hold" ? null : decision.epoch;
   const report = { region, decision: decision.kind, epoch, reasons: decision.reasons, role, fence };
   if (decision.kind === "fence") ports.log("this region is fenced", report);
   return report;
 };
+
+/**
+ * The newest contact that is known to stand in the table. The database is told of no later one: the
+ * guard must never count from a contact that the orchestrator cannot read.
+ */
+const confirmedContact = (facts: GuardFacts): number | undefined =>
+  facts.contact?.contactAtMilliseconds ??
+  facts.rememberedContactMilliseconds ??
+  (facts.position.known ? facts.position.value.heartbeat?.contactAtMilliseconds : undefined);
 
 const look = async (ports: GuardPorts) => {
   const { now } = ports.clock;

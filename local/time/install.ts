@@ -24,6 +24,10 @@ export const installTime = (timeline: Pick<Timeline, "now" | "after" | "every">)
     static override now(): number {
       return Math.floor(timeline.now());
     }
+    /** Dates that were made before, or by the engine (structuredClone), are dates as well. */
+    static override [Symbol.hasInstance](value: unknown): boolean {
+      return value instanceof RealDate;
+    }
   }
   const start =
     (schedule: Timeline["after"]) =>

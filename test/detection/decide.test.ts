@@ -42,7 +42,8 @@ const sees = (observer: string, state: Observation["state"] = "ALARM"): Observat
 
 const facts = (differing: Partial<DetectionFacts> = {}): DetectionFacts => ({
   region: "home",
-  current: known({ state: "ALARM" }),
+  current: known({ state: "ALARM", key: "alarm@2" }),
+  proposedFor: known("alarm@1"),
   observations: known([sees("standby"), sees("witness")]),
   lease: known({
     epoch: 1,
@@ -66,8 +67,21 @@ describe("whether an alarm proposes a failover", () => {
     expect(decide(change, facts())).toMatchObject({
       kind: "propose",
       sinceMilliseconds: now - 60_000,
-      reasons: ["standby cannot reach home", "witness cannot reach home"],
+      reasons: ["standby sees that home does not serve", "witness sees that home does not serve"],
     });
+  });
+
+  it("proposes without an event, too: an alarm does not fire again while it is in ALARM", () => {
+    expect(decide(null, facts())).toMatchObject({ kind: "propose", key: "alarm@2" });
+  });
+
+  it.each<[string, Partial<DetectionFacts>, boolean]>([
+    ["an unread lease", { lease: unknown }, true],
+    ["an unread alarm", { current: unknown }, true],
+    ["an unread pause switch", { pause: { is: "unknown", why: "silence" } }, true],
+    ["a region that is not active", { region: "standby" }, false],
+  ])("says whether %s has to be looked at again", (_what, differing, doubtful) => {
+    expect(decide(change, facts(differing))).toMatchObject({ kind: "nothing", doubtful });
   });
 
   it.each<[string, Partial<DetectionFacts>, Partial<AlarmChange>]>([
@@ -79,7 +93,7 @@ describe("whether an alarm proposes a failover", () => {
       {},
     ],
     ["one-observer", { observations: unknown }, {}],
-    ["superseded", { current: known({ state: "OK" }) }, {}],
+    ["superseded", { current: known({ state: "OK", key: "alarm@2" }) }, {}],
     ["alarm-unknown", { current: unknown }, {}],
     ["lease-unknown", { lease: unknown }, {}],
     ["not-active", { region: "standby" }, {}],
@@ -87,6 +101,8 @@ describe("whether an alarm proposes a failover", () => {
     ["pause-unknown", { pause: { is: "unknown", why: "silence" } }, {}],
     ["not-an-alarm", {}, { state: "OK" }],
     ["suppressed", {}, { suppressedBy: "WaitPeriod" }],
+    ["already-proposed", { proposedFor: known("alarm@2") }, {}],
+    ["history-unknown", { proposedFor: unknown }, {}],
   ])("does nothing with %s", (code, differing, event) => {
     expect(codes(differing, event)).toContain(code);
   });

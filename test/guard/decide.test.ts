@@ -39,7 +39,8 @@ const facts = (change: Partial<GuardFacts>): GuardFacts => ({
   lease: lease("home"),
   position: position({}),
   contact: { region: "home", contactAtMilliseconds: now, epoch: 1, heartbeatAtMilliseconds: now },
-  rememberedContactMilliseconds: 0,
+  rememberedContactMilliseconds: undefined,
+  firstBeatMilliseconds: now,
   ...change,
 });
 
@@ -116,5 +117,16 @@ describe("what a guard does when it reaches no replica of the lease", () => {
     expect(kind({ lease: silent, position: unknown(), rememberedContactMilliseconds })).toBe(
       "fence",
     );
+  });
+
+  it("does not take the first beat of a new execution environment for a contact", () => {
+    const isolated = { lease: silent, position: position({ contactSecondsAgo: 120 }) };
+    expect(kind({ ...isolated, firstBeatMilliseconds: now - 1000 })).toBe("fence");
+  });
+
+  it("counts from its first beat when neither it nor the database knows of any contact", () => {
+    const nothing = { lease: silent, position: unknown() };
+    expect(kind({ ...nothing, firstBeatMilliseconds: now - 119_000 })).toBe("hold");
+    expect(kind({ ...nothing, firstBeatMilliseconds: now - 120_000 })).toBe("fence");
   });
 });

@@ -98,7 +98,12 @@ export interface Kill {
 }
 
 /** Kills and doubles from `begin` to `end`. */
-export const executioner = (crashes: Crashes, random: Random, tools: HookTools) => {
+export const executioner = (
+  crashes: Crashes,
+  random: Random,
+  regions: readonly string[],
+  tools: HookTools,
+) => {
   const kills: Kill[] = [];
   const duplicates: string[] = [];
   const left = [...crashes.exactly];
@@ -113,7 +118,8 @@ export const executioner = (crashes: Crashes, random: Random, tools: HookTools) 
   };
   const note = (where: string) => void kills.push({ where, atMilliseconds: tools.now() });
   const atCall = (phase: "before" | "after", name: string, trace: string | undefined) => {
-    const requestId = tools.requestOf(trace);
+    const region = trace?.split("/", 1)[0] ?? "";
+    const requestId = regions.includes(region) ? tools.requestOf(trace) : undefined;
     if (requestId === undefined) return undefined;
     const here = (point: CrashPoint) =>
       point.at === "call" && point.phase === phase && name.endsWith(`.${point.operation}`);
@@ -148,17 +154,19 @@ export const executioner = (crashes: Crashes, random: Random, tools: HookTools) 
 
 export type Executioner = ReturnType<typeof executioner>;
 
-/** Adds the weather's faults; what comes back takes them away again. */
+/** Adds the weather's faults for callers in these regions; what comes back takes them away again. */
 export const raise = (
   weather: Weather,
   faults: Faults,
+  regions: readonly string[],
   setDelivery: (faults: DeliveryFaults) => void,
 ): (() => void) => {
-  const removals = weather.rules.map((rule) => faults.add(rule));
+  const removals = weather.rules.flatMap((rule) =>
+    regions.map((from) => faults.add({ ...rule, match: { ...rule.match, from } })),
+  );
   setDelivery(weather.delivery);
   return () => {
     for (const remove of removals) remove();
     setDelivery({});
   };
 };
-

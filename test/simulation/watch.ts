@@ -22,7 +22,7 @@ export interface Notes {
   promotedAt: { engineId: string; atMilliseconds: number }[];
   /** Each state of the lease after a write of it. */
   leases: { atMilliseconds: number; epoch: number; region: string }[];
-  /** How often each observer has reported that it cannot reach the home region. */
+  /** How often each observer has reported that it sees nobody who serves, or no home region. */
   lostReports: Map<string, number>;
   /** Moments in which both regions called themselves active and both databases took writes. */
   bothActive: number[];
@@ -111,7 +111,7 @@ const noteCall = async (
   input: unknown,
   outcome: Outcome,
 ): Promise<void> => {
-  const asked = input as Record<string, never>;
+  const asked = input as Record<string, unknown>;
   if (operation === "PromoteReadReplica") {
     const last = notes.promoteCalls.findLast((call) => call.outcome === "none");
     if (last) last.outcome = shownOutcome(outcome);
@@ -135,9 +135,10 @@ const noteCall = async (
 const lostIn = (data: unknown): boolean =>
   (data as { MetricName?: string; Value?: number; Dimensions?: { Value?: string }[] }[]).some(
     ({ MetricName, Value, Dimensions }) =>
-      MetricName === "RegionReachable" &&
       Value === 0 &&
-      Dimensions?.some((dimension) => dimension.Value === config.regions.primary),
+      (MetricName === "SomebodyActive" ||
+        (MetricName === "RegionReachable" &&
+          Dimensions?.some((dimension) => dimension.Value === config.regions.primary))),
   );
 
 /** Read past endpoint and faults, as it stands in the region that is never lost here. */
@@ -163,21 +164,25 @@ const noteGuard = (
   if (decision === "fence") notes.selfFences.push({ atMilliseconds, epoch });
 };
 
+/** Databases first: that both take writes is rare, and asking the load balancers costs more. */
 const noteBothActive = (world: World, notes: Notes, atMilliseconds: number) => {
   const { home, standby } = world.platform;
-  const both = [home, standby].every((site) => saysActive(world, site) && takesWrites(world, site));
-  if (both) notes.bothActive.push(atMilliseconds);
+  if (![home, standby].every((site) => takesWrites(world, site))) return;
+  void Promise.all([saysActive(world, home), saysActive(world, standby)]).then((active) => {
+    if (active.every(Boolean)) notes.bothActive.push(atMilliseconds);
+  });
 };
 
 type Site = World["platform"]["home"];
 
-/** What the listener's rule answers at this moment, which is what health checks see. */
-const saysActive = ({ cloud, regions }: World, site: Site): boolean => {
-  if (regions.state(site.region) === "dead") return false;
-  return cloud.balancers.fixedResponse(site.loadBalancerName, rolePath) === "active";
-};
-
-const rolePath = "/.well-known/nightshift/role";
+/** What the listener's rule answers at this moment in its own region; false when the region is dead. */
+const saysActive = ({ cloud }: World, { loadBalancerName, region }: Site): Promise<boolean> =>
+  cloud.balancers
+    .serve(loadBalancerName, { method: "GET", path: "/.well-known/nightshift/role" }, region)
+    .then(
+      ({ body }) => String(body) === "active",
+      () => false,
+    );
 
 /** Whether the application could write through a new session. */
 const takesWrites = ({ engine }: World, { engineId, region }: Site): boolean => {

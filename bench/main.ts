@@ -1,0 +1,101 @@
+/** `npm run bench`: what the parts cost, measured side by side in one run. Under a minute. */
+import { availableParallelism, cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { type BundleMeasure, measureBundles } from "./bundles.ts";
+import { type Measured, measureEndpoint } from "./endpoint.ts";
+import { type FailoverBench, measureFailovers } from "./failovers.ts";
+
+interface Bench {
+  machine: { node: string; cores: number; processor: string };
+  bundles: BundleMeasure[];
+  endpoint: Measured[];
+  failovers: FailoverBench;
+  seconds: number;
+}
+
+const measure = async (tell: (line: string) => void): Promise<Bench> => {
+  const began = performance.now();
+  tell("bundling, weighing and importing every function …");
+  const bundles = await measureBundles();
+  tell("calling the endpoint, in process and over HTTP …");
+  const endpoint = await measureEndpoint();
+  tell("simulating failovers in virtual time …");
+  const failovers = await measureFailovers();
+  return {
+    machine: {
+      node: process.version,
+      cores: availableParallelism(),
+      processor: cpus()[0]?.model ?? "unknown",
+    },
+    bundles,
+    endpoint,
+    failovers,
+    seconds: Math.round((performance.now() - began) / 1000),
+  };
+};
+
+const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(0)} KB`;
+const milliseconds = (value: number): string => `${value.toFixed(value < 10 ? 2 : 0)} ms`;
+
+/** First column to the left, numbers to the right. */
+const table = (rows: string[][]): string => {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: string[]) =>
+    row.map((cell, at) =>
+      at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0),
+    );
+  return rows.map((row) => `  ${line(row).join("   ")}`.trimEnd()).join("\n");
+};
+
+const bundleRows = (bundles: BundleMeasure[]): string[][] => [
+  ["function", "minified", "gzip", "import", "processor", "from source"],
+  ...bundles.map((each) => [
+    each.name,
+    kilobytes(each.minifiedBytes),
+    kilobytes(each.gzipBytes),
+    milliseconds(each.importMilliseconds),
+    milliseconds(each.importProcessorMilliseconds),
+    milliseconds(each.sourceImportMilliseconds),
+  ]),
+];
+
+const endpointRows = (endpoint: Measured[]): string[][] => [
+  ["one call, client included", "processor", "wall", "a second"],
+  ...endpoint.map((each) => [
+    each.name,
+    milliseconds(each.processorMilliseconds),
+    milliseconds(each.wallMilliseconds),
+    (1000 / each.wallMilliseconds).toFixed(0),
+  ]),
+];
+
+const failoverLine = (failovers: FailoverBench): string =>
+  "skipped" in failovers
+    ? `  failovers were not simulated: ${failovers.skipped}`
+    : `  ${failovers.perSecond.toFixed(1)} complete failovers a second of wall time, ` +
+      `${milliseconds(failovers.processorMillisecondsEach)} of one core each ` +
+      `(${failovers.failovers} of them)`;
+
+const printed = ({ machine, bundles, endpoint, failovers, seconds }: Bench): string =>
+  [
+    `Node ${machine.node}, ${machine.cores} cores, ${machine.processor}`,
+    "",
+    "Bundles as deployed; import times are medians of fresh processes",
+    table(bundleRows(bundles)),
+    "",
+    "The AWS endpoint of local/",
+    table(endpointRows(endpoint)),
+    "",
+    "The simulation",
+    failoverLine(failovers),
+    "",
+    `Measured in ${seconds} s. Machines are noisy: compare the lines of one run with each other,`,
+    "and processor time, not wall time, between runs.",
+    "",
+  ].join("\n");
+
+const { values } = parseArgs({ options: { json: { type: "boolean", default: false } } });
+const bench = await measure((line) => process.stderr.write(`${line}\n`));
+process.stdout.write(values.json ? `${JSON.stringify(bench)}\n` : printed(bench));

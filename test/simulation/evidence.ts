@@ -1,0 +1,190 @@
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { names } from "../../drills/names.ts";
+import type { Result } from "../../functions/failover/failover.ts";
+import type { Execution } from "../../local/lambda/store.ts";
+import type { AcknowledgedWrite } from "../../local/load/generator.ts";
+import type { Commit } from "../../local/postgres/wal.ts";
+import type { Approval } from "../../shared/approval.ts";
+import type { Entry } from "../../shared/journal.ts";
+import type { Lease } from "../../shared/lease.ts";
+import type { Scenario } from "./scenario.ts";
+import type { Crashes, Kill, Weather } from "./storm.ts";
+import type { Notes } from "./watch.ts";
+import { config, type World } from "./world.ts";
+
+export type Ending = "done" | "aborted" | "needs-human" | "not-started" | "unfinished" | "failed";
+
+/** All that is known about one run when it is over. Times are modelled milliseconds since 1970. */
+export interface Facts {
+  seed: number | string;
+  scenario: Scenario;
+  weather: Weather;
+  crashes: Crashes;
+  incidentAt: number;
+  healedAt: number;
+  /** When the last execution ended; null when none has. */
+  endedAt: number | null;
+  finishedAt: number;
+  /** Of the run that moved the lease, else of the last one. */
+  outcome: Ending;
+  runs: RunFacts[];
+  notes: Notes;
+  kills: readonly Kill[];
+  duplicates: readonly string[];
+  acknowledged: readonly AcknowledgedWrite[];
+  /** Acknowledged and not in the database of the standby region, once that has been promoted. */
+  lost: AcknowledgedWrite[];
+  /** Commits of the application on the old database after the promotion took effect. */
+  lateCommits: Commit[];
+  /** Users were told of a write by the standby region after the run had ended. */
+  served: boolean;
+  promotions: number;
+  approvals: Approval[];
+  presses: readonly { user: string; says: string; planHash: string }[];
+  operatorAsked: boolean;
+  lease: Lease;
+  /** What the standby region's group is asked for at the end. */
+  standbyDesired: number;
+  /** Where a planted secret was seen. */
+  leaks: string[];
+  bugs: unknown[];
+  logLines: number;
+}
+
+/** One durable execution of the failover. */
+export interface RunFacts {
+  name: string;
+  status: Execution["status"];
+  error: string | undefined;
+  invocations: number;
+  result: Result | null;
+  journal: Entry[];
+}
+
+/** Items of the tables are read past the endpoint, so that no fault can hide them. */
+export const gather = async (
+  world: World,
+  about: Pick<
+    Facts,
+    | "seed"
+    | "scenario"
+    | "weather"
+    | "crashes"
+    | "incidentAt"
+    | "healedAt"
+    | "notes"
+    | "kills"
+    | "duplicates"
+    | "operatorAsked"
+  >,
+): Promise<Facts> => {
+  const { platform, engine, users, cloud } = world;
+  const executions = executionsOf(world);
+  const coordinated = await itemsOf(world, names.coordination);
+  const journal = (await itemsOf(world, names.journal)) as unknown as Entry[];
+  const runs = executions.map((execution) => runFacts(execution, journal));
+  const promotedAt = about.notes.promotedAt[0]?.atMilliseconds;
+  const surviving = new Set(engine.history(platform.standby.engineId).map(({ key }) => key));
+  const endedAt = endOf(executions);
+  const { acknowledged } = users;
+  const lease = coordinated.find(({ id }) => id === "lease") as unknown as Lease;
+  return {
+    ...about,
+    endedAt,
+    finishedAt: world.timeline.now(),
+    outcome: endingOf(runs.find(({ name }) => name === lease.holder) ?? runs.at(-1)),
+    runs,
+    acknowledged,
+    lost: promotedAt === undefined ? [] : acknowledged.filter(({ id }) => !surviving.has(id)),
+    lateCommits: engine
+      .history(platform.home.engineId)
+      .filter(({ at, user, key }) => at > (promotedAt ?? Infinity) && key && isApplication(user)),
+    served: acknowledged.some(
+      ({ region, acknowledgedAt }) =>
+        region === platform.standby.region && acknowledgedAt > (endedAt ?? Infinity),
+    ),
+    promotions: cloud.databases.promotions(platform.standby.databaseId, platform.standby.region),
+    approvals: coordinated
+      .filter(({ id }) => String(id).startsWith("approval#"))
+      .map((item) => item as unknown as Approval),
+    presses: world.people.presses(),
+    lease,
+    standbyDesired: await desiredIn(world, platform.standby.region),
+    leaks: leaksIn(world, executions, [...coordinated, ...(journal as unknown as Item[])]),
+    bugs: world.bugs,
+    logLines: world.lines.length,
+  };
+};
+
+type Item = Record<string, unknown>;
+
+/** Null while one runs, and when there was none. */
+const endOf = (executions: Execution[]): number | null =>
+  executions.reduce<number | null>(
+    (last, { endedAt }) => (endedAt === undefined ? last : Math.max(last ?? 0, endedAt)),
+    null,
+  );
+
+export const executionsOf = ({ cloud, platform }: World): Execution[] =>
+  cloud.functions.executions(platform.standby.region, "failover");
+
+const isApplication = (user: string): boolean => (names.roles as readonly string[]).includes(user);
+
+const endingOf = (run: RunFacts | undefined): Ending => {
+  if (!run) return "not-started";
+  if (run.status === "RUNNING") return "unfinished";
+  return run.result?.outcome ?? "failed";
+};
+
+const runFacts = (execution: Execution, journal: Entry[]): RunFacts => ({
+  name: execution.name,
+  status: execution.status,
+  error: execution.error?.ErrorMessage,
+  invocations: execution.invocations,
+  result: execution.result ? (JSON.parse(execution.result) as Result) : null,
+  journal: journal
+    .filter(({ run }) => run === execution.name)
+    .sort((a, b) => a.sequence - b.sequence),
+});
+
+export const unmarshalled = (item: Item): Item => unmarshall(item as never);
+
+const itemsOf = async ({ cloud }: World, TableName: string): Promise<Item[]> => {
+  const { standby } = config.regions;
+  const { Items = [] } = await cloud.ask<{ Items?: Item[] }>("dynamodb", "Scan", standby, {
+    TableName,
+  });
+  return Items.map(unmarshalled);
+};
+
+const desiredIn = async ({ cloud }: World, region: string): Promise<number> => {
+  const input = { AutoScalingGroupNames: [names.group] };
+  type Answer = { AutoScalingGroups: { DesiredCapacity: number }[] };
+  const answer = await cloud.ask<Answer>(
+    "auto-scaling",
+    "DescribeAutoScalingGroups",
+    region,
+    input,
+  );
+  return answer.AutoScalingGroups[0]?.DesiredCapacity ?? 0;
+};
+
+/** Looks for every planted secret in all that is written down or told. */
+const leaksIn = (world: World, executions: Execution[], items: Item[]): string[] => {
+  const places: [string, () => string][] = [
+    ["a log line", () => world.lines.join("\n")],
+    ["a table's item", () => JSON.stringify(items)],
+    ["a Slack message", () => JSON.stringify(world.slack.messages())],
+    [
+      "a checkpoint",
+      () =>
+        JSON.stringify(
+          executions.map((one) => [[...one.operations.values()], one.result, one.error]),
+        ),
+    ],
+  ];
+  return places.flatMap(([place, read]) => {
+    const text = read();
+    return world.secrets.some((secret) => text.includes(secret)) ? [place] : [];
+  });
+};
