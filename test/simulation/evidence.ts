@@ -42,6 +42,8 @@ export interface Facts {
   approvals: Approval[];
   presses: readonly { user: string; says: string; planHash: string }[];
   operatorAsked: boolean;
+  /** What the newest run message in the channel says. */
+  told: string | undefined;
   lease: Lease;
   /** What the standby region's group is asked for at the end. */
   standbyDesired: number;
@@ -108,6 +110,7 @@ export const gather = async (
       .filter(({ id }) => String(id).startsWith("approval#"))
       .map((item) => item as unknown as Approval),
     presses: world.people.presses(),
+    told: world.slack.messages().findLast(({ threadTs, onlyFor }) => !threadTs && !onlyFor)?.text,
     lease,
     standbyDesired: await desiredIn(world, platform.standby.region),
     leaks: leaksIn(world, executions, [...coordinated, ...(journal as unknown as Item[])]),

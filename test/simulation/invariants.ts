@@ -33,11 +33,9 @@ const seconds = (milliseconds: number) => `${Math.round(milliseconds / 100) / 10
 const when = (condition: boolean, sentence: () => string): string[] =>
   condition ? [sentence()] : [];
 
-/** The old region has said that it is fenced, or its time to fence itself is over. */
+/** The old region is known to obey the newer epoch, or its time to fence itself is over. */
 const isolated = ({ atMilliseconds, contact }: Facts["notes"]["promoteCalls"][number]): boolean => {
-  if (!contact) return true;
-  const logins = contact.fence?.find(({ layer }) => layer === "logins");
-  if (contact.epoch >= 2 && logins?.result === "fenced") return true;
+  if (!contact || contact.epoch >= 2) return true;
   const { isolationSeconds, heartbeatSeconds, isolationMarginSeconds } = config.failover;
   const wait = (isolationSeconds + heartbeatSeconds + isolationMarginSeconds) * 1000;
   return atMilliseconds >= contact.contactAtMilliseconds + wait;

@@ -32,7 +32,6 @@ export interface Notes {
   backingUpSeen: number;
   /** Events that `detection` was invoked for. */
   detections: number;
-  slackUndelivered: number;
 }
 
 /** Writes the trace and takes the notes of one run. */
@@ -49,7 +48,6 @@ export const watch = (tools: HookTools) => {
     selfFences: [],
     backingUpSeen: 0,
     detections: 0,
-    slackUndelivered: 0,
   };
   const write = (text: string) => void trace.push(`${Math.round(tools.now() - startedAt)} ${text}`);
   return {

@@ -1,0 +1,116 @@
+import type { Config } from "../../shared/config.ts";
+import type { Runtime } from "../../shared/runtime.ts";
+import type { Plant } from "./world.ts";
+
+/** A bug that somebody might write, put around the real handlers; no code of theirs knows of it. */
+export interface PlantedBug {
+  name: string;
+  /** The line of docs/RISKS.md that has to notice. */
+  risk: string;
+  plant: Plant;
+}
+
+type Policy = Config["failover"];
+
+/** Lets one function live by another policy than the rest. */
+const policyOf =
+  (name: string, change: Partial<Policy>): Plant =>
+  (definition, runtime, assemble) =>
+    definition.name === name
+      ? assemble({
+          ...runtime,
+          config: { ...runtime.config, failover: { ...runtime.config.failover, ...change } },
+        })
+      : assemble(runtime);
+
+interface Sent {
+  body?: unknown;
+  headers: Record<string, string>;
+}
+interface Handler {
+  handle(request: Sent, options: unknown): Promise<unknown>;
+}
+
+/** Lets calls of one function that fit be answered as done, and not be done. */
+const pretending =
+  (name: string, fits: (request: Sent) => boolean, answer: string): Plant =>
+  (definition, runtime, assemble) => {
+    if (definition.name !== name) return assemble(runtime);
+    const aws: Runtime["aws"] = (bounds) => {
+      const options = runtime.aws?.(bounds) ?? {};
+      const real = options.requestHandler as Handler;
+      const handle: Handler["handle"] = async (request, more) => {
+        if (!fits(request)) return real.handle(request, more);
+        const headers = { "content-type": request.headers["content-type"] ?? "" };
+        return { response: { statusCode: 200, headers, body: Buffer.from(answer) } };
+      };
+      return { ...options, requestHandler: Object.assign(Object.create(real), { handle }) };
+    };
+    return assemble({ ...runtime, aws });
+  };
+
+const bodyOf = ({ body }: Sent): string =>
+  typeof body === "string" ? body : Buffer.from((body as Uint8Array) ?? []).toString("utf8");
+
+const passwordLogged: Plant = (definition, runtime, assemble) => {
+  const { connect } = runtime;
+  if (definition.name !== "database" || !connect) return assemble(runtime);
+  return assemble({
+    ...runtime,
+    connect: (target) => {
+      runtime.write(JSON.stringify({ message: "connecting", ...target }));
+      return connect(target);
+    },
+  });
+};
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: "promotes without waiting for the old region to have fenced itself",
+    risk: "two writers",
+    plant: policyOf("failover", {
+      isolationSeconds: 0,
+      isolationMarginSeconds: 0,
+      heartbeatSeconds: 0,
+    }),
+  },
+  {
+    name: "has a guard that never fences an isolated region",
+    risk: "two writers",
+    plant: policyOf("guard", { isolationSeconds: 1e9 }),
+  },
+  {
+    name: "goes on without the approval of anybody",
+    risk: "failing over without need",
+    plant: policyOf("failover", { automatic: true }),
+  },
+  {
+    name: "is content with one operator",
+    risk: "failing over without need",
+    plant: policyOf("failover", { approvals: 1 }),
+  },
+  {
+    name: "loses the loss statement on its way to the journal",
+    risk: "silent data loss",
+    plant: pretending("failover", (request) => bodyOf(request).includes('"S":"loss"'), "{}"),
+  },
+  {
+    name: "leaves the standby region warm after it was told not to move",
+    risk: "leftovers",
+    plant: pretending(
+      "failover",
+      (request) => /DesiredCapacity=1\b/.test(bodyOf(request)),
+      "<SetDesiredCapacityResponse/>",
+    ),
+  },
+  {
+    name: "forgets to mark the lease as held",
+    risk: "not failing over with need",
+    plant: pretending(
+      "failover",
+      (request) => /"#holder = :holder|#epoch = :epoch AND #holder/.test(bodyOf(request)),
+      '{"Attributes":{"id":{"S":"lease"},"epoch":{"N":"2"},"state":{"S":"held"}}}',
+    ),
+  },
+  { name: "logs the database password", risk: "strangers", plant: passwordLogged },
+];
