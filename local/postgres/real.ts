@@ -1,4 +1,4 @@
-import { chown, mkdtemp } from "node:fs/promises";
+import { chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, escapeIdentifier, escapeLiteral } from "pg";
@@ -71,6 +71,8 @@ export const realEngine = async (options: RealEngineOptions): Promise<RealEngine
     close: async () => {
       await Promise.all([...instances.values()].map((instance) => instance.proxy.close()));
       await keeper.close();
+      // The keeper empties it, but its account may not be allowed to take the folder itself away.
+      await rm(context.folder, { recursive: true, force: true });
     },
   };
 };

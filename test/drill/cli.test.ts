@@ -12,8 +12,9 @@ let folder = "";
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "drill-test-"));
   mkdirSync(join(folder, "tmp"));
-  // Postgres runs under another account and has to pass.
-  for (const each of [folder, join(folder, "tmp")]) chmodSync(each, 0o755);
+  // Postgres runs under another account: it has to pass, and finds a /tmp as it is everywhere.
+  chmodSync(folder, 0o755);
+  chmodSync(join(folder, "tmp"), 0o1777);
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -68,11 +68,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "promotes without waiting for the old region to have fenced itself",
     risk: "two writers",
-    plant: policyOf("failover", {
-      isolationSeconds: 0,
-      isolationMarginSeconds: 0,
-      heartbeatSeconds: 0,
-    }),
+    plant: policyOf("failover", { isolationSeconds: 0, isolationMarginSeconds: 0 }),
   },
   {
     name: "has a guard that never fences an isolated region",

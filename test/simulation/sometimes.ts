@@ -84,7 +84,8 @@ export const sometimes: readonly Sometimes[] = [
   },
   {
     what: "the alarm's event came twice, and one run was started",
-    happened: ({ notes, runs }) => notes.detections > 1 && runs.length === 1,
+    happened: ({ duplicates, notes, runs }) =>
+      duplicates.includes("detection") && notes.detections > 1 && runs.length === 1,
   },
   {
     what: "the run ended done while Slack was silent, so that the channel does not know it",

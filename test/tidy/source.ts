@@ -68,7 +68,8 @@ export const projectTree = (root: string): Tree => {
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory() && !outside.has(entry.name)) visit(path);
-      if (entry.isFile() && textual.test(path)) files[path] = readFileSync(join(root, path), "utf8");
+      if (entry.isFile() && textual.test(path))
+        files[path] = readFileSync(join(root, path), "utf8");
     }
   };
   visit("");
@@ -135,11 +136,9 @@ export const allNodes = (root: Syntax): Syntax[] => {
 
 /** The parser keeps no comments: they are what looks like one outside of all literals. */
 const commentsOf = (text: string, nodes: readonly Syntax[]) => {
-  const covered = [...text];
   const units = text.split("");
   const isLiteral = ({ type }: Syntax) => type === "Literal" || type === "TemplateElement";
   for (const { start, end } of nodes.filter(isLiteral)) units.fill("_", start, end);
-  if (covered.length === 0) return [];
   const found = units.join("").matchAll(/\/\/[^\n]*|\/\*[\s\S]*?\*\//g);
   return [...found].map(({ index, 0: shape }) => ({
     start: index,
