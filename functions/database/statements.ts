@@ -43,7 +43,8 @@ export const statements = {
     readOnly: true,
     text: `
       SELECT pg_is_in_recovery() AS recovery,
-        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS lsn,
+        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+          ELSE pg_current_wal_lsn() END::text AS lsn,
         h.region, h.epoch::float8 AS epoch,
         h.written_at_ms::float8 AS written_at_ms, h.contact_at_ms::float8 AS contact_at_ms
       FROM (SELECT 1) AS one LEFT JOIN nightshift.heartbeat AS h ON true`,

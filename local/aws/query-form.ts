@@ -73,9 +73,28 @@ interface QueryTraits {
   ec2QueryName?: string;
 }
 
+const traitsOf = (schema: NormalizedSchema) => schema.getMergedTraits() as QueryTraits;
+
+const scalar = (schema: NormalizedSchema): Reader => {
+  if (schema.isStringSchema()) return (node) => node.text ?? "";
+  if (schema.isNumericSchema()) return (node) => Number(node.text);
+  if (schema.isBooleanSchema()) return (node) => node.text === "true";
+  return (node) => scalars.read(schema, node.text ?? "");
+};
+
+/** Entries of a map, which are named by the model or by the protocol. */
+const pairs =
+  (keyName: string, valueName: string, read: Reader) =>
+  (entries: Node[]): Record<string, unknown> =>
+    Object.fromEntries(
+      entries.map((entry) => {
+        const value = entry.children.get(valueName);
+        return [entry.children.get(keyName)?.text ?? "", value && read(value)];
+      }),
+    );
+
 const readers = (ec2: boolean) => {
   const known = new Map<unknown, Reader>();
-  const traitsOf = (schema: NormalizedSchema) => schema.getMergedTraits() as QueryTraits;
   const keyOf = (schema: NormalizedSchema, name: string): string => {
     const traits = traitsOf(schema);
     return (ec2 ? traits.ec2QueryName : undefined) ?? traits.xmlName ?? name;
@@ -109,27 +128,16 @@ const readers = (ec2: boolean) => {
   const map = (schema: NormalizedSchema): Reader => {
     const keyName = keyOf(schema.getKeySchema(), "key");
     const valueName = keyOf(schema.getValueSchema(), "value");
-    const read = lazily(schema.getValueSchema());
+    const paired = pairs(keyName, valueName, lazily(schema.getValueSchema()));
     const flat = traitsOf(schema).xmlFlattened;
-    return (node) => {
-      const entries = numbered(flat ? node : node.children.get("entry"));
-      return Object.fromEntries(
-        entries.map((entry) => {
-          const value = entry.children.get(valueName);
-          return [entry.children.get(keyName)?.text ?? "", value && read(value)];
-        }),
-      );
-    };
+    return (node) => paired(numbered(flat ? node : node.children.get("entry")));
   };
 
   const make = (schema: NormalizedSchema): Reader => {
     if (schema.isStructSchema()) return structure(schema);
     if (schema.isListSchema()) return list(schema);
     if (schema.isMapSchema()) return map(schema);
-    if (schema.isStringSchema()) return (node) => node.text ?? "";
-    if (schema.isNumericSchema()) return (node) => Number(node.text);
-    if (schema.isBooleanSchema()) return (node) => node.text === "true";
-    return (node) => scalars.read(schema, node.text ?? "");
+    return scalar(schema);
   };
 
   /** Shapes may contain themselves, so that a reader is made when it is first needed. */

@@ -112,20 +112,25 @@ export const loadGenerator = (
       tally.endedAt ??= timeline.now();
       await Promise.all(onTheWay);
     },
-    report: (): LoadReport => {
-      const { startedAt, sent, failed, failures, held } = tally;
-      const endedAt = tally.endedAt ?? timeline.now();
-      return {
-        sent,
-        acknowledged: acknowledged.length,
-        failed,
-        failures: { ...failures },
-        held,
-        longestOutage: longestOutage(acknowledged, startedAt, endedAt),
-        startedAt,
-        endedAt,
-      };
-    },
+    report: () => reportOf(tally, acknowledged, timeline.now()),
+  };
+};
+
+const reportOf = (
+  { startedAt, endedAt: ended, sent, failed, failures, held }: Tally,
+  acknowledged: readonly AcknowledgedWrite[],
+  now: number,
+): LoadReport => {
+  const endedAt = ended ?? now;
+  return {
+    sent,
+    acknowledged: acknowledged.length,
+    failed,
+    failures: { ...failures },
+    held,
+    longestOutage: longestOutage(acknowledged, startedAt, endedAt),
+    startedAt,
+    endedAt,
   };
 };
 

@@ -73,27 +73,12 @@ export const slackStandIn = (timeline: Timeline, place: SlackPlace): SlackStandI
     told(message);
     return message;
   };
-  const methods: Record<string, (body: Json) => Answer> = {
-    "auth.test": () => ok({ team_id: place.workspace, user_id: "U0BOT" }),
-    "chat.postMessage": (body) => {
-      const threadTs = typeof body.thread_ts === "string" ? { threadTs: body.thread_ts } : {};
-      const { ts, channel } = store(body, threadTs);
-      return ok({ channel, ts });
-    },
-    "chat.postEphemeral": (body) => {
-      const { ts } = store(body, { onlyFor: String(body.user) });
-      return ok({ message_ts: ts });
-    },
-    "chat.update": (body) => {
-      const message = messages.find(({ ts }) => ts === body.ts);
-      if (!message) return no("message_not_found");
-      message.text = String(body.text ?? "");
-      message.blocks = (body.blocks as Block[] | undefined) ?? [];
-      message.updates += 1;
-      told(message);
-      return ok({ channel: message.channel, ts: message.ts });
-    },
-  };
+  const methods = webApi({
+    workspace: place.workspace,
+    store,
+    told,
+    find: (ts) => messages.find((each) => each.ts === ts),
+  });
   const handle = (method: string, authorization: string | undefined, text: string): Answer => {
     const act = methods[method];
     if (!act) return no("unknown_method");
@@ -126,6 +111,36 @@ export const slackStandIn = (timeline: Timeline, place: SlackPlace): SlackStandI
     },
   };
 };
+
+/** What the methods of Slack's Web API may do to the channel. */
+interface Board {
+  workspace: string;
+  store(body: Json, more: Partial<StoredMessage>): StoredMessage;
+  told(message: StoredMessage): void;
+  find(ts: string): StoredMessage | undefined;
+}
+
+const webApi = (board: Board): Record<string, (body: Json) => Answer> => ({
+  "auth.test": () => ok({ team_id: board.workspace, user_id: "U0BOT" }),
+  "chat.postMessage": (body) => {
+    const threadTs = typeof body.thread_ts === "string" ? { threadTs: body.thread_ts } : {};
+    const { ts, channel } = board.store(body, threadTs);
+    return ok({ channel, ts });
+  },
+  "chat.postEphemeral": (body) => {
+    const { ts } = board.store(body, { onlyFor: String(body.user) });
+    return ok({ message_ts: ts });
+  },
+  "chat.update": (body) => {
+    const message = board.find(String(body.ts));
+    if (!message) return no("message_not_found");
+    message.text = String(body.text ?? "");
+    message.blocks = (body.blocks as Block[] | undefined) ?? [];
+    message.updates += 1;
+    board.told(message);
+    return ok({ channel: message.channel, ts: message.ts });
+  },
+});
 
 /** Slack's limits. Source: the JSDoc of @slack/types, and bolt-js issue 2509 for the whole. */
 const wrongBlocks = (blocks: Block[]): string | undefined => {

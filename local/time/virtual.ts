@@ -36,13 +36,6 @@ export const virtualTimeline = (origin: number): VirtualTimeline => {
     return { cancel: () => void (due.cancelled = true) };
   };
 
-  /**
-   * Promise jobs and next ticks all run before the event loop reaches its check phase. Two turns,
-   * because the SDK puts some of its work off to the next one.
-   */
-  const quiet = () =>
-    new Promise<void>((resolve) => void settle(() => void settle(() => resolve())));
-
   const step = async (limit: number, settled = () => false): Promise<boolean> => {
     await quiet();
     if (failure) throw failure.error;
@@ -80,10 +73,8 @@ export const virtualTimeline = (origin: number): VirtualTimeline => {
         if (!stepped) {
           for (let turn = 0; turn < 20 && !settled; turn += 1) await quiet();
           if (settled) break;
-          throw new Error(
-            `virtual time stopped at ${new Date(now).toISOString()}: ` +
-              (queue.size() === 0 ? "nothing is due any more" : `${within} ms have passed`),
-          );
+          const why = queue.size() === 0 ? "nothing is due any more" : `${within} ms have passed`;
+          throw new Error(`virtual time stopped at ${new Date(now).toISOString()}: ${why}`);
         }
       }
       return until;
@@ -96,6 +87,12 @@ export const virtualTimeline = (origin: number): VirtualTimeline => {
     },
   };
 };
+
+/**
+ * Promise jobs and next ticks all run before the event loop reaches its check phase. Two turns,
+ * because the SDK puts some of its work off to the next one.
+ */
+const quiet = () => new Promise<void>((resolve) => void settle(() => void settle(() => resolve())));
 
 /** A binary heap by time, then by the order of scheduling: ties must not depend on luck. */
 const heap = () => {

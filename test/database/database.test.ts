@@ -38,7 +38,8 @@ const login = async (address: Address, as: { user: string; password: string }): 
   return client;
 };
 
-const asRole = (user: string, address = primary) => login(address, { user, password: rolePassword });
+const asRole = (user: string, address = primary) =>
+  login(address, { user, password: rolePassword });
 
 /** Sessions of Nightshift that were opened and closed by the code under test. */
 const sessions = { opened: 0, closed: 0 };
@@ -205,10 +206,9 @@ describe("the fence on PostgreSQL", () => {
 
   it("makes what a closed role might still run read-only", async () => {
     const client = await login(primary, master);
-    const { rows } = await client.query(
-      "select rolconfig from pg_roles where rolname = any ($1)",
-      [roles],
-    );
+    const { rows } = await client.query("select rolconfig from pg_roles where rolname = any ($1)", [
+      roles,
+    ]);
     expect(rows.map(({ rolconfig }) => rolconfig)).toEqual([
       ["default_transaction_read_only=on"],
       ["default_transaction_read_only=on"],
@@ -272,7 +272,13 @@ describe("a request that must not reach a database", () => {
         AWS_REGION: home,
         AWS_ACCESS_KEY_ID: "AKIDLOCAL",
         AWS_SECRET_ACCESS_KEY: "local",
-        SST_RESOURCE_Database: JSON.stringify({ ...primary, database, secret: "s", roles, tls: "off" }),
+        SST_RESOURCE_Database: JSON.stringify({
+          ...primary,
+          database,
+          secret: "s",
+          roles,
+          tls: "off",
+        }),
       },
       clock: systemClock,
       random: systemRandom,

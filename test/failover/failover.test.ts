@@ -183,7 +183,10 @@ describe("a run that is stopped", () => {
     at.loseHome();
     await at.timeline.advance(180_000);
     await at.request();
-    await at.until("one has approved", async () => (await at.requests())[0]?.approvals.length === 1);
+    await at.until(
+      "one has approved",
+      async () => (await at.requests())[0]?.approvals.length === 1,
+    );
     at.people.stop();
     at.regions.set(at.platform.home.region, "up");
     // Its database starts and its guard tells of a heartbeat.

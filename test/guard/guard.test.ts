@@ -5,6 +5,7 @@ import { DatabaseError } from "../../local/postgres/session.ts";
 import type { Contact } from "../../shared/contact.ts";
 import { claimLease, readLease, settleLease } from "../../shared/lease.ts";
 import { type Stage, type StageOptions, stage } from "../failover/stage.ts";
+import { config } from "../simulation/world.ts";
 
 type Site = Stage["platform"]["home"];
 
@@ -32,7 +33,7 @@ const guarded = (at: Stage, { region, loadBalancerName, engineId }: Site) => {
     /** What users' health checks read once a change of the rule has spread. */
     role: async (): Promise<string> => {
       await timeline.advance(spreadSeconds * 1000);
-      const request = { method: "GET", path: rolePath };
+      const request = { method: "GET" as const, path: rolePath };
       return String((await cloud.balancers.serve(loadBalancerName, request, region)).body);
     },
     contact: async (): Promise<Contact | undefined> =>
@@ -138,11 +139,24 @@ describe("a guard where the lease is not", () => {
     expect(changes).toEqual([]);
   });
 
-  it("writes no heartbeat and says renounced while the lease is moving to its replica", async () => {
-    const at = await stage();
+  it("asks for no heartbeat and says renounced while the lease is moving to its replica", async () => {
+    const asked: string[] = [];
+    const at = await stage({
+      hooks: () => ({
+        observe: {
+          before: ({ operation, from }, input) => {
+            const { Payload } = input as { Payload?: Uint8Array };
+            if (operation !== "Invoke" || from !== config.regions.standby) return;
+            asked.push(JSON.parse(Buffer.from(Payload ?? []).toString()).do);
+          },
+        },
+      }),
+    });
     await moveLease(at, at.platform.standby.region);
     const standby = guarded(at, at.platform.standby);
+    asked.length = 0;
     expect(await standby.obey()).toMatchObject({ decision: "serve", role: "renounced", epoch: 2 });
+    expect(asked).toEqual(["position"]);
     const contact = await standby.contact();
     expect(contact).toMatchObject({ epoch: 2 });
     expect(contact?.heartbeatAtMilliseconds).toBeUndefined();
@@ -167,7 +181,12 @@ describe("a guard where the lease is not", () => {
     const first = await home.obey();
     expect(first).toMatchObject({ decision: "fence", role: "renounced", epoch: 2 });
     // Instances take their time to end, and until they have, that layer does not count.
-    expect(resultOf(first)).toMatchObject({ logins: "fenced", "security-group": "fenced" });
+    expect(resultOf(first)).toEqual({
+      logins: "fenced",
+      "security-group": "fenced",
+      capacity: "unverified",
+      "role-rule": "fenced",
+    });
     expect(home.logins()).toEqual([false, false]);
     expect(await home.role()).toBe("renounced");
     await at.timeline.advance(600_000);
@@ -219,12 +238,9 @@ describe("a guard where the lease is not", () => {
     await home.obey();
     expect(new Set(changes)).toEqual(
       new Set(
-        [
-          "Invoke",
-          "RevokeSecurityGroupIngress",
-          "UpdateAutoScalingGroup",
-          "ModifyRule",
-        ].map((operation) => `${operation} from ${at.platform.home.region}`),
+        ["Invoke", "RevokeSecurityGroupIngress", "UpdateAutoScalingGroup", "ModifyRule"].map(
+          (operation) => `${operation} from ${at.platform.home.region}`,
+        ),
       ),
     );
     await at.timeline.advance(600_000);

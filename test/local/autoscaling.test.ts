@@ -25,12 +25,9 @@ const setUp = async (settings: object = {}) => {
       const problem = problems.shift();
       if (problem) throw problem;
       running.add(id);
+      const answer = () => ({ status: sick.has(id) ? 503 : 200, headers: {} });
       return {
-        send: async () => ({
-          status: sick.has(id) ? 503 : 200,
-          headers: {},
-          body: availabilityZone,
-        }),
+        send: async () => ({ ...answer(), body: availabilityZone }),
         stop: async () => void running.delete(id),
       };
     },

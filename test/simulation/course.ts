@@ -112,15 +112,15 @@ export const untilOver = async (
   const isOver = (): boolean => {
     const now = timeline.now();
     const executions = executionsOf(built);
-    const last = executions.at(-1);
-    if (!last) return now > latestStart + startsWithinSeconds * 1000;
+    if (executions.length === 0) return now > latestStart + startsWithinSeconds * 1000;
     if (executions.some(({ status }) => status === "RUNNING")) {
       return now > healedAt + endsWithinSeconds * 1000;
     }
     if (now < returnedBy) return false;
-    const endedAt = last.endedAt ?? now;
+    const endedAt = Math.max(...executions.map((one) => one.endedAt ?? now));
+    const done = executions.some(({ result }) => result?.includes('"done"'));
     const settled = now > endedAt + settlesWithinSeconds * 1000;
-    return settled || !last.result?.includes('"done"') || servedSince(built, endedAt);
+    return settled || !done || servedSince(built, endedAt);
   };
   while (!isOver()) await timeline.advance(lookSeconds * 1000);
 };

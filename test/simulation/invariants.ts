@@ -41,15 +41,31 @@ const isolated = ({ atMilliseconds, contact }: Facts["notes"]["promoteCalls"][nu
   return atMilliseconds >= contact.contactAtMilliseconds + wait;
 };
 
+/** A guard runs each minute, and the listener's rule takes its time. */
+const firstBeatSeconds = 90;
+
+/**
+ * A dead region that comes back says for a moment what it said when it died. Nobody is sent there,
+ * since the other one says that it is active, and not one write there is forgiven.
+ */
+const bothActive = ({ notes, scenario, incidentAt }: Facts): number[] => {
+  const { incident, returnsAfterSeconds } = scenario;
+  if (incident !== "dead" || returnsAfterSeconds === null) return notes.bothActive;
+  const toldBy = incidentAt + (returnsAfterSeconds + firstBeatSeconds) * 1000;
+  return notes.bothActive.filter((at) => at > toldBy);
+};
+
 const twoWriters = (facts: Facts): string[] => {
   const { notes, lateCommits } = facts;
+  const both = bothActive(facts);
   const early = notes.promoteCalls.filter((call) => !isolated(call));
   const epochs = notes.leases.map(({ epoch }) => epoch);
   const back = epochs.findIndex((epoch, index) => epoch < (epochs[index - 1] ?? 0));
   return [
     ...when(lateCommits.length > 0, () => {
       const last = (lateCommits.at(-1)?.at ?? 0) - (notes.promotedAt[0]?.atMilliseconds ?? 0);
-      return `${lateCommits.length} write(s) on the old database until ${seconds(last)} after the promotion`;
+      const many = `${lateCommits.length} write(s)`;
+      return `${many} on the old database until ${seconds(last)} after the promotion`;
     }),
     ...when(early.length > 0, () => {
       const [call] = early;
@@ -60,8 +76,8 @@ const twoWriters = (facts: Facts): string[] => {
       back > 0,
       () => `the lease went back from epoch ${epochs[back - 1]} to ${epochs[back]}`,
     ),
-    ...when(notes.bothActive.length > 0, () => {
-      const at = (notes.bothActive[0] ?? 0) - facts.incidentAt;
+    ...when(both.length > 0, () => {
+      const at = (both[0] ?? 0) - facts.incidentAt;
       return `both regions were active with writable databases, first ${seconds(at)} after the incident`;
     }),
   ];
@@ -100,7 +116,8 @@ const silentLoss = (facts: Facts): string[] => {
   );
   return when(outside.length > 0, () => {
     const far = (outside.at(-1)?.acknowledgedAt ?? 0) - replayedUntilMilliseconds;
-    return `a lost write was acknowledged ${seconds(far)} after the replayed heartbeat; stated were ${boundSeconds} s`;
+    const bound = `stated were ${boundSeconds} s`;
+    return `a lost write was acknowledged ${seconds(far)} after the replayed heartbeat; ${bound}`;
   });
 };
 

@@ -8,6 +8,8 @@ export interface PlantedBug {
   /** The line of docs/RISKS.md that has to notice. */
   risk: string;
   plant: Plant;
+  /** Shows only where nothing else is wrong. */
+  calm?: true;
 }
 
 type Policy = Config["failover"];
@@ -42,7 +44,7 @@ const pretending =
       const handle: Handler["handle"] = async (request, more) => {
         if (!fits(request)) return real.handle(request, more);
         const headers = { "content-type": request.headers["content-type"] ?? "" };
-        return { response: { statusCode: 200, headers, body: Buffer.from(answer) } };
+        return { response: { statusCode: 200, headers, body: new TextEncoder().encode(answer) } };
       };
       return { ...options, requestHandler: Object.assign(Object.create(real), { handle }) };
     };
@@ -50,7 +52,7 @@ const pretending =
   };
 
 const bodyOf = ({ body }: Sent): string =>
-  typeof body === "string" ? body : Buffer.from((body as Uint8Array) ?? []).toString("utf8");
+  typeof body === "string" ? body : new TextDecoder().decode(body as Uint8Array | undefined);
 
 const passwordLogged: Plant = (definition, runtime, assemble) => {
   const { connect } = runtime;
@@ -91,22 +93,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     plant: pretending("failover", (request) => bodyOf(request).includes('"S":"loss"'), "{}"),
   },
   {
-    name: "leaves the standby region warm after it was told not to move",
-    risk: "leftovers",
-    plant: pretending(
-      "failover",
-      (request) => /DesiredCapacity=1\b/.test(bodyOf(request)),
-      "<SetDesiredCapacityResponse/>",
-    ),
-  },
-  {
     name: "forgets to mark the lease as held",
     risk: "not failing over with need",
     plant: pretending(
       "failover",
-      (request) => /"#holder = :holder|#epoch = :epoch AND #holder/.test(bodyOf(request)),
+      (request) => bodyOf(request).includes("#epoch = :epoch AND #holder = :holder"),
       '{"Attributes":{"id":{"S":"lease"},"epoch":{"N":"2"},"state":{"S":"held"}}}',
     ),
+    calm: true,
   },
   { name: "logs the database password", risk: "strangers", plant: passwordLogged },
 ];

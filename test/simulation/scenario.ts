@@ -16,7 +16,7 @@ export interface Scenario {
   baselineSeconds: number;
   /** After the incident; null: the region stays away. */
   returnsAfterSeconds: number | null;
-  /** An operator asks for the failover in Slack so long after the incident, and does not wait for the alarm. */
+  /** An operator asks for the move in Slack so long after the incident, before or after the alarm. */
   asksAfterSeconds: number | null;
   people: Script[];
   /** The nightly backup of the replica begins so long after the incident. */

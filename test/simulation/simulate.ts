@@ -35,8 +35,21 @@ export interface Simulated {
 /** Without faults, crashes or surprises. */
 export const calm = { scenario: {}, weather: fair, crashes: {} } as const;
 
-/** One region loss from the seed, to its end. */
+/**
+ * One region loss from the seed, to its end. Without the stacks of errors: timeouts and refusals are
+ * errors by the hundred here, and their stacks a seventh of all the work.
+ */
 export const simulate = async (wanted: Simulation): Promise<Simulated> => {
+  const depth = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return await lived(wanted);
+  } finally {
+    Error.stackTraceLimit = depth;
+  }
+};
+
+const lived = async (wanted: Simulation): Promise<Simulated> => {
   const random = seededRandom(`scenario ${wanted.seed}`);
   const drawn = { scenario: drawScenario(random), weather: drawWeather(random) };
   const scenario = wanted.scenario ? { ...plain, ...wanted.scenario } : drawn.scenario;

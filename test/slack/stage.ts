@@ -1,6 +1,7 @@
 import { assemble } from "../../functions/slack/handler.ts";
 import type { HttpAnswer } from "../../functions/slack/slack.ts";
 import { dynamodb } from "../../local/aws/dynamodb.ts";
+import type { TableDefinition } from "../../local/aws/dynamodb-store.ts";
 import { endpoint } from "../../local/aws/endpoint.ts";
 import { secretsmanager } from "../../local/aws/secretsmanager.ts";
 import type { Service } from "../../local/aws/service.ts";
@@ -69,29 +70,42 @@ const recordingLambda = () => {
   return { service, invocations, callbacks, refuse };
 };
 
+const { primary, standby, witness } = config.regions;
+
+const tableDefinitions: TableDefinition[] = [
+  {
+    name: "coordination",
+    key: { hash: "id" },
+    consistency: "strong",
+    replicas: [primary, standby, witness],
+  },
+  {
+    name: "journal",
+    key: { hash: "run", range: "sequence" },
+    keyTypes: { sequence: "N" },
+    consistency: "eventual",
+    replicas: [primary, standby],
+  },
+];
+
+const environment = (secretArn: string) => ({
+  AWS_REGION: here,
+  AWS_ACCESS_KEY_ID: "AKIDLOCAL",
+  AWS_SECRET_ACCESS_KEY: "local",
+  SST_RESOURCE_CoordinationTable: '{"name":"coordination"}',
+  SST_RESOURCE_JournalTable: '{"name":"journal"}',
+  SST_RESOURCE_FailoverFunction: '{"name":"failover"}',
+  SST_RESOURCE_SlackSecret: JSON.stringify({ arn: secretArn }),
+});
+
 /** The front door on the local AWS, in one process and in virtual time. */
 export const stage = async () => {
   const timeline = virtualTimeline(startedAt);
   const faults = network();
   const random = seededRandom("front door");
   const surroundings = { timeline, random, network: faults, account: "123456789012" };
-  const { primary, standby, witness } = config.regions;
   const lambda = recordingLambda();
-  const tables = dynamodb(surroundings, [
-    {
-      name: "coordination",
-      key: { hash: "id" },
-      consistency: "strong",
-      replicas: [primary, standby, witness],
-    },
-    {
-      name: "journal",
-      key: { hash: "run", range: "sequence" },
-      keyTypes: { sequence: "N" },
-      consistency: "eventual",
-      replicas: [primary, standby],
-    },
-  ]);
+  const tables = dynamodb(surroundings, tableDefinitions);
   const secrets = secretsmanager(surroundings);
   const aws = endpoint(surroundings, [tables.service, secrets.service, lambda.service]);
   await aws.ready();
@@ -109,15 +123,7 @@ export const stage = async () => {
   const slack = slackStandIn(timeline, place);
   const lines: string[] = [];
   const runtime: Runtime = {
-    environment: {
-      AWS_REGION: here,
-      AWS_ACCESS_KEY_ID: "AKIDLOCAL",
-      AWS_SECRET_ACCESS_KEY: "local",
-      SST_RESOURCE_CoordinationTable: '{"name":"coordination"}',
-      SST_RESOURCE_JournalTable: '{"name":"journal"}',
-      SST_RESOURCE_FailoverFunction: '{"name":"failover"}',
-      SST_RESOURCE_SlackSecret: JSON.stringify({ arn: ARN }),
-    },
+    environment: environment(ARN),
     clock: clockOn(timeline),
     random: seededRandom("handler"),
     web: systemWeb,

@@ -11,8 +11,15 @@ const jobOf = (path: string): string | undefined => /^functions\/([^/]+)\//.exec
 const isLocal = isBelow("local");
 const isConfig = (path: string) => path === "nightshift.config.ts";
 
-/** What the local AWS may know of Nightshift: chance, and the shape of what Slack is sent. */
-const knownToLocal = new Set(["shared/random.ts", "shared/message.ts", "shared/slack.ts"]);
+/** What the local AWS may know of Nightshift, beside its own. */
+const knownToLocal = new Set([
+  // Chance by seed, and the shape of what Slack is sent and answers.
+  "shared/random.ts",
+  "shared/message.ts",
+  "shared/slack.ts",
+  // How any handler is bundled, so that what runs here is what is deployed.
+  "bundle.config.ts",
+]);
 
 /** Why `path` may not import `to`; undefined when it may. */
 const forbidden = (path: string, to: string, { values }: Import): string | undefined => {

@@ -125,7 +125,7 @@ export const planted: Record<string, readonly Files[]> = {
     { "shared/a.ts": "void go().catch(() => {});\n" },
   ],
   "no address of a host is written down that is not a public source": [
-    { "docs/a.md": "Look at http://build-7.internal:8080/.\n" },
+    { "docs/a.md": `Look at http:${slash}/build-7.internal:8080/.\n` },
     { "package-lock.json": `{ "resolved": "https:${slash}/mirror.corp/zod-1.0.0.tgz" }\n` },
   ],
   "no path of one machine is written down": [

@@ -115,7 +115,7 @@ const testNames: Rule = {
         if (node.type !== "CallExpression" || dotted(node.callee) !== "it") return [];
         const [title] = node.arguments as { type: string; value?: unknown }[];
         const text = typeof title?.value === "string" ? title.value : "";
-        const wish = /^(should|must|can|works?|tests?|checks? (that|if|whether))\b/i.exec(text);
+        const wish = /^(should|must|works?|tests?|checks? (that|if|whether))\b/i.exec(text);
         return wish ? [source.at(node.start, `"${wish[0]} …"`)] : [];
       }),
     ),
