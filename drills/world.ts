@@ -82,118 +82,32 @@ export const buildWorld = async (options: WorldOptions) => {
 };
 
 const build = async (options: WorldOptions, stack: Stack) => {
-  const { seed, speed, onError } = options;
-  const random = seededRandom(`drill ${seed}`);
-  const origin = Date.now();
-  const timeline = scaledTimeline({ speed, origin, realStart: origin }, onError);
-  const regions = network();
-  const folder = await mkdtemp(join(tmpdir(), "nightshift-drill-"));
-  stack.push("temporary folder", () => rm(folder, { recursive: true, force: true }));
-  const late: { aws?: Cloud; sites: DatabaseSite[] } = { sites: [] };
-  const aws = (): Cloud => {
-    if (!late.aws) throw new Error("the cloud is not built yet");
-    return late.aws;
-  };
-  const dns = await dnsServer((name, type) => aws().names.answer(name, type), { onError });
-  stack.push("DNS server", dns.close);
-  const config = drillConfig(`${dns.host}:${dns.port}`);
-  const { primary, standby, witness } = config.regions;
-  const engine = await realEngine({
-    timeline,
-    random,
-    reachable: regions.reachable,
-    admit: (id, caller) => admission(aws(), late.sites, id, caller.user),
-  });
-  stack.push("Postgres", engine.close);
-  const front = await publicListeners(
-    { serve: (address, request) => aws().balancers.serve(address, request), onError },
-    [addressOf(1), addressOf(2)],
-  );
-  stack.push("load balancers", front.close);
-  const slackPlace = {
-    workspace: config.slack.workspace,
-    channel: config.slack.channel,
-    botToken: `xoxb-${random.id()}`,
-    signingSecret: random.id(),
-  };
-  const slack = slackStandIn(timeline, slackPlace);
-  const slackListener = await slack.listen();
-  stack.push("Slack stand-in", slackListener.close);
-  const resolve = async (name: string) =>
-    (await askServer({ host: dns.host, port: dns.port })(name)).addresses;
-  const ledgerEntry = await bundleLedger(folder);
-  const configFile = join(folder, "nightshift.config.ts");
-  await writeFile(configFile, `export default ${JSON.stringify(config)};\n`);
-  const endpoints = new Map<string, string>();
-  const host = workerHost({
-    scale: timeline.scale(),
-    bundles: await bundle(entries, { root, folder, configFile }),
-    endpointUrl: (region) => endpoints.get(region) ?? "http://127.0.0.1:9",
-    log: options.log,
-  });
-  const strikes = faults(seededRandom(`faults ${seed}`));
-  late.aws = cloud(
-    { timeline, random, network: regions, account: names.account },
-    {
-      engine,
-      host,
-      executions: folderStore(join(folder, "executions")),
-      launch: (instance) => launch(aws(), late.sites, instance, ledgerEntry, random.id),
-      probe: httpProbe({ timeoutMilliseconds: 2000, port: front.port, resolve }),
-      addresses: ({ ordinal }) => [addressOf(ordinal)],
-    },
-    {
-      tables: tablesIn(primary, standby, witness),
-      onError,
-      endpoint: {
-        faults: strikes,
-        onBug: onError,
-        ...(options.observe ? { observe: options.observe } : {}),
-      },
-      ...(options.lambda ? { lambda: options.lambda } : {}),
-      ...(options.onEvent ? { onEvent: options.onEvent } : {}),
-    },
-  );
-  stack.push("cloud", aws().close);
-  await aws().endpoint.ready();
-  for (const region of [primary, standby, witness]) {
-    const listener = await listen(aws().endpoint, region, { onError });
-    endpoints.set(region, listener.url);
-    stack.push(`endpoint for ${region}`, listener.close);
-  }
-  const platform = await buildPlatform(aws(), {
+  const ground = await layGround(options, stack);
+  const { timeline, regions, config, engine, slack, slackPlace, front, random } = ground;
+  const { cloud: aws, host, strikes } = await raiseCloud(options, ground, stack);
+  const endpoints = await openEndpoints(options, ground, aws, stack);
+  const platform = await buildPlatform(aws, {
     config,
     port: front.port,
     password: random.id,
     slack: { signingSecret: slackPlace.signingSecret, botToken: slackPlace.botToken },
     migrate,
-    onDatabase: (site) => void late.sites.push(site),
+    onDatabase: (site) => void ground.late.sites.push(site),
   });
-  const automation = await startAutomation(aws(), platform, {
+  const automation = await startAutomation(aws, platform, {
     host,
-    slackUrl: slackListener.url,
-    endpoint: endpoints.get(standby) ?? "",
+    slackUrl: ground.slackUrl,
+    endpoint: endpoints.get(config.regions.standby) ?? "",
   });
-  const door = await listenForUrl(aws().functions.functionUrl(standby, "slack"), onError);
-  stack.push("Slack door", door.close);
-  const users = loadGenerator(
-    {
-      timeline,
-      random: seededRandom(`users ${seed}`),
-      send: throughName(config.domain.name, {
-        resolver: cachingResolver({
-          ask: askServer({ host: dns.host, port: dns.port }),
-          now: timeline.now,
-        }),
-        send: (address, request) =>
-          exchange({ host: address, port: front.port, timeoutMilliseconds: 1500 }, request),
-      }),
-    },
-    { perSecond: options.transfersPerSecond, accounts: ledgerAccounts(accountsCount).slice(0, -2) },
+  const door = await listenForUrl(
+    aws.functions.functionUrl(config.regions.standby, "slack"),
+    options.onError,
   );
+  stack.push("Slack door", door.close);
+  const users = usersOf(options, ground);
   stack.push("users", users.stop);
   return {
-    cloud: aws(),
+    cloud: aws,
     timeline,
     network: regions,
     config,
@@ -205,9 +119,153 @@ const build = async (options: WorldOptions, stack: Stack) => {
     faults: strikes,
     /** Where Slack sends commands and presses. */
     doorUrl: door.url,
-    folder,
+    /** The AWS endpoint as each region sees it. */
+    endpoints,
+    folder: ground.folder,
     close: () => stack.close(),
   };
+};
+
+/** What exists only after something that already has to refer to it. */
+interface Late {
+  cloud?: Cloud;
+  sites: DatabaseSite[];
+  endpoints: Map<string, string>;
+}
+
+const cloudOf = ({ cloud: built }: Late): Cloud => {
+  if (!built) throw new Error("the cloud is not built yet");
+  return built;
+};
+
+type Ground = Awaited<ReturnType<typeof layGround>>;
+
+/** Everything under the cloud: time, network, names, servers and load balancers' addresses. */
+const layGround = async ({ seed, speed, onError }: WorldOptions, stack: Stack) => {
+  const random = seededRandom(`drill ${seed}`);
+  const origin = Date.now();
+  const timeline = scaledTimeline({ speed, origin, realStart: origin }, onError);
+  const regions = network();
+  const folder = await mkdtemp(join(tmpdir(), "nightshift-drill-"));
+  stack.push("temporary folder", () => rm(folder, { recursive: true, force: true }));
+  const late: Late = { sites: [], endpoints: new Map() };
+  const dns = await dnsServer((name, type) => cloudOf(late).names.answer(name, type), { onError });
+  stack.push("DNS server", dns.close);
+  const config = drillConfig(`${dns.host}:${dns.port}`);
+  const engine = await realEngine({
+    timeline,
+    random,
+    reachable: regions.reachable,
+    admit: (id, caller) => admission(cloudOf(late), late.sites, id, caller.user),
+  });
+  stack.push("Postgres", engine.close);
+  const front = await publicListeners(
+    { serve: (address, request) => cloudOf(late).balancers.serve(address, request), onError },
+    [addressOf(1), addressOf(2)],
+  );
+  stack.push("load balancers", front.close);
+  const slackPlace = {
+    workspace: config.slack.workspace,
+    channel: config.slack.channel,
+    botToken: `xoxb-${random.id()}`,
+    signingSecret: random.id(),
+  };
+  const slack = slackStandIn(timeline, slackPlace);
+  const { url: slackUrl, close } = await slack.listen();
+  stack.push("Slack stand-in", close);
+  return {
+    random,
+    timeline,
+    regions,
+    folder,
+    late,
+    dns,
+    config,
+    engine,
+    front,
+    slack,
+    slackPlace,
+    slackUrl,
+  };
+};
+
+const raiseCloud = async (options: WorldOptions, ground: Ground, stack: Stack) => {
+  const { timeline, random, regions, folder, late, dns, config, engine, front } = ground;
+  const { primary, standby, witness } = config.regions;
+  const { onError, observe, lambda, onEvent } = options;
+  const ledgerEntry = await bundleLedger(folder);
+  const configFile = join(folder, "nightshift.config.ts");
+  await writeFile(configFile, `export default ${JSON.stringify(config)};\n`);
+  const host = workerHost({
+    scale: timeline.scale(),
+    bundles: await bundle(entries, { root, folder, configFile }),
+    // Port 9 is "discard": a function that has no endpoint must not find another one by chance.
+    endpointUrl: (region) => late.endpoints.get(region) ?? "http://127.0.0.1:9",
+    log: options.log,
+  });
+  const strikes = faults(seededRandom(`faults ${options.seed}`));
+  const resolve = async (name: string) =>
+    (await askServer({ host: dns.host, port: dns.port })(name)).addresses;
+  const built = cloud(
+    { timeline, random, network: regions, account: names.account },
+    {
+      engine,
+      host,
+      executions: folderStore(join(folder, "executions")),
+      launch: (instance) => launch(built, late.sites, instance, ledgerEntry, random.id),
+      probe: httpProbe({ timeoutMilliseconds: 2000, port: front.port, resolve }),
+      addresses: ({ ordinal }) => [addressOf(ordinal)],
+    },
+    {
+      tables: tablesIn(primary, standby, witness),
+      onError,
+      endpoint: { faults: strikes, onBug: onError, ...(observe ? { observe } : {}) },
+      ...(lambda ? { lambda } : {}),
+      ...(onEvent ? { onEvent } : {}),
+    },
+  );
+  late.cloud = built;
+  stack.push("cloud", built.close);
+  await built.endpoint.ready();
+  return { cloud: built, host, strikes };
+};
+
+/** One listener for each place that a caller can stand at. */
+const openEndpoints = async (
+  { onError }: WorldOptions,
+  { config, late }: Ground,
+  aws: Cloud,
+  stack: Stack,
+): Promise<Map<string, string>> => {
+  for (const region of Object.values(config.regions)) {
+    const listener = await listen(aws.endpoint, region, { onError });
+    late.endpoints.set(region, listener.url);
+    stack.push(`endpoint for ${region}`, listener.close);
+  }
+  return late.endpoints;
+};
+
+/** Of this machine's time: a user who gives up sooner would take a busy laptop for an outage. */
+const userTimeoutMilliseconds = 1500;
+
+const usersOf = ({ seed, transfersPerSecond }: WorldOptions, ground: Ground) => {
+  const { timeline, config, dns, front } = ground;
+  const ask = askServer({ host: dns.host, port: dns.port });
+  return loadGenerator(
+    {
+      timeline,
+      random: seededRandom(`users ${seed}`),
+      send: throughName(config.domain.name, {
+        resolver: cachingResolver({ ask, now: timeline.now }),
+        send: (address, request) =>
+          exchange(
+            { host: address, port: front.port, timeoutMilliseconds: userTimeoutMilliseconds },
+            request,
+          ),
+      }),
+    },
+    { perSecond: transfersPerSecond, accounts: ledgerAccounts(accountsCount).slice(0, -2) },
+  );
 };
 
 const entries = ["canary", "database", "detection", "failover", "guard", "slack"].map(

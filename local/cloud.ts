@@ -47,55 +47,15 @@ export interface CloudOptions {
 
 export type Cloud = ReturnType<typeof cloud>;
 
+type Land = Surroundings & { network: NetworkFaults };
+
 /** All services of all regions, wired to each other as AWS wires them. */
-export const cloud = (
-  surroundings: Surroundings & { network: NetworkFaults },
-  backends: Backends,
-  options: CloudOptions,
-) => {
+export const cloud = (surroundings: Land, backends: Backends, options: CloudOptions) => {
   const { network, account } = surroundings;
-  const functions = lambda(surroundings, backends.host, backends.executions, options.lambda);
-  const invoke = (region: Place, arn: string, event: unknown) =>
-    functions.invoke(region, arn, event);
-  const events = eventbridge(surroundings, { invoke });
-  const schedules = scheduler(surroundings, { invoke });
-  const metrics = cloudwatch(surroundings, {
-    emit: (region, event) => {
-      options.onEvent?.(region, event);
-      events.publish(region, event);
-    },
-  });
-  const machines = ec2(surroundings);
-  const balancers = elbv2(
-    surroundings,
-    { send: (region, target, request) => fleet.send(region, target.id, request) },
-    backends.addresses ? { addresses: backends.addresses } : {},
-  );
-  const fleet = autoscaling(surroundings, {
-    launch: backends.launch,
-    targets: balancers.targets,
-    machines,
-  });
-  const names = route53(
-    surroundings,
-    { probe: backends.probe, addressesOf: balancers.addressesOf, targetHealthy: balancers.healthy },
-    options.checkers === undefined ? {} : { checkers: options.checkers },
-  );
-  const databases = rds(surroundings, backends.engine);
-  const tables = dynamodb(surroundings, options.tables);
-  const secrets = secretsmanager(surroundings);
+  const parts = wired(surroundings, backends, options);
+  const { functions, fleet, databases } = parts;
   const services: Service[] = [
-    functions.service,
-    events.service,
-    schedules.service,
-    metrics.service,
-    machines.service,
-    balancers.service,
-    fleet.service,
-    names.service,
-    databases.service,
-    tables.service,
-    secrets.service,
+    ...Object.values(parts).map(({ service }) => service),
     s3(surroundings).service,
     sts(surroundings).service,
   ];
@@ -110,17 +70,7 @@ export const cloud = (
   return {
     surroundings,
     network,
-    functions,
-    events,
-    schedules,
-    metrics,
-    machines,
-    balancers,
-    fleet,
-    names,
-    databases,
-    tables,
-    secrets,
+    ...parts,
     endpoint: endpoint(surroundings, services, options.endpoint),
     /** Asks a service without a wire between, as whoever deploys the platform. */
     ask: async <Output>(name: string, operation: string, region: Place, input: object) => {
@@ -135,5 +85,45 @@ export const cloud = (
       await fleet.close();
       await backends.engine.close();
     },
+  };
+};
+
+const wired = (surroundings: Land, backends: Backends, options: CloudOptions) => {
+  const functions = lambda(surroundings, backends.host, backends.executions, options.lambda);
+  const invoke = (region: Place, arn: string, event: unknown) =>
+    functions.invoke(region, arn, event);
+  const events = eventbridge(surroundings, { invoke });
+  const metrics = cloudwatch(surroundings, {
+    emit: (region, event) => {
+      options.onEvent?.(region, event);
+      events.publish(region, event);
+    },
+  });
+  const machines = ec2(surroundings);
+  const { launch, addresses } = backends;
+  // Load balancers and instances know each other: requests one way, health the other.
+  const balancers = elbv2(
+    surroundings,
+    { send: (region, target, request) => fleet.send(region, target.id, request) },
+    addresses ? { addresses } : {},
+  );
+  const fleet = autoscaling(surroundings, { launch, targets: balancers.targets, machines });
+  const names = route53(
+    surroundings,
+    { probe: backends.probe, addressesOf: balancers.addressesOf, targetHealthy: balancers.healthy },
+    options.checkers === undefined ? {} : { checkers: options.checkers },
+  );
+  return {
+    functions,
+    events,
+    schedules: scheduler(surroundings, { invoke }),
+    metrics,
+    machines,
+    balancers,
+    fleet,
+    names,
+    databases: rds(surroundings, backends.engine),
+    tables: dynamodb(surroundings, options.tables),
+    secrets: secretsmanager(surroundings),
   };
 };

@@ -62,12 +62,6 @@ export const transitions = [
   row("asking", "rejected", "aborted", "An operator has rejected the plan; the warming is undone."),
   row("asking", "expired", "aborted", "Nobody approved in time; the warming is undone."),
   row(
-    "asking",
-    "changed",
-    "proposed",
-    "The facts have changed since people were asked; the plan is made anew.",
-  ),
-  row(
     "approved",
     "claimed",
     "claimed",
