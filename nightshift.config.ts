@@ -33,7 +33,7 @@ export default defineConfig({
     approvalExpirySeconds: 1800,
     blockPeriodSeconds: 3600,
     isolationSeconds: 180,
-    isolationMarginSeconds: 60,
+    isolationMarginSeconds: 90,
     heartbeatSeconds: 10,
     maximumLagSeconds: 60,
     dns: "health-check",

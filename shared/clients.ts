@@ -13,9 +13,6 @@ export interface CallBounds {
 /** Reads and writes in a region that should be well: about 10 s at the worst. */
 export const near: CallBounds = { attempts: 3, connectSeconds: 2, answerSeconds: 5 };
 
-/** Calls towards a region that may be lost: one try, so that silence costs 5 s and not 30. */
-export const far: CallBounds = { attempts: 1, connectSeconds: 2, answerSeconds: 5 };
-
 /** Synchronous invocation of a function that does work of its own before it answers. */
 export const invocation: CallBounds = { attempts: 2, connectSeconds: 2, answerSeconds: 30 };
 

@@ -5,7 +5,7 @@ import {
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { clientOptions, far, perRegion } from "./clients.ts";
+import { type CallBounds, clientOptions, perRegion } from "./clients.ts";
 import type { Runtime } from "./runtime.ts";
 import { linked, regionOf } from "./runtime.ts";
 
@@ -36,11 +36,15 @@ export interface Coordination {
   write(id: string, write: Write): Promise<Written>;
 }
 
+/**
+ * One try per replica: the next replica is the second try. All three together stay under 12 s, because
+ * a guard that is cut off has to know it long before its isolation time is over.
+ */
+const brief: CallBounds = { attempts: 1, connectSeconds: 1, answerSeconds: 4 };
+
 export const coordination = (runtime: Runtime): Coordination => {
   const { name } = linked<{ name: string }>(runtime, "CoordinationTable");
-  const client = perRegion(
-    (region) => new DynamoDBClient(clientOptions(runtime, region, { ...far, attempts: 2 })),
-  );
+  const client = perRegion((region) => new DynamoDBClient(clientOptions(runtime, region, brief)));
   const { primary, standby, witness } = runtime.config.regions;
   const here = regionOf(runtime);
   const order = [here, ...[primary, standby, witness].filter((region) => region !== here)];
