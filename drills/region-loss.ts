@@ -244,50 +244,83 @@ type Figures = Pick<
   | "objectives"
 >;
 
+const check = (name: string, held: boolean, expected: string, actual: unknown): Check => ({
+  name,
+  held,
+  expected,
+  actual: String(actual),
+});
+
 const checksOf = async (
   world: DrillWorld,
   report: Figures,
-  { incident, journal, counted, run }: Told,
+  told: Told,
   plan: PlanData | undefined,
+): Promise<Check[]> => [
+  check("the run ended done", report.outcome === "done", "done", report.outcome),
+  check("the replica was promoted once", report.promotions === 1, "1", report.promotions),
+  ...(await writesChecks(world, report, told)),
+  ...recordChecks(world, report, told, plan),
+  ...objectiveChecks(report, told.incident),
+];
+
+/** What users were told against what the databases hold. */
+const writesChecks = async (
+  world: DrillWorld,
+  { splitBrain, rpoSeconds, lossBoundSeconds, lost }: Figures,
+  { counted }: Told,
 ): Promise<Check[]> => {
   const { standby } = world.platform;
-  const { rpoSeconds, rtoSeconds, lossBoundSeconds, objectives } = report;
-  const check = (name: string, held: boolean, expected: string, actual: unknown): Check => ({
-    name,
-    held,
-    expected,
-    actual: String(actual),
-  });
-  const lease = leaseOf(world);
+  const { acknowledged, report } = world.users;
+  const { sent } = report();
   const surviving = await transfersIn(world, standby.engineId);
-  const kept = world.users.acknowledged.filter(({ id }) => surviving.has(id)).length;
+  const kept = acknowledged.filter(({ id }) => surviving.has(id)).length;
+  const strangers = [...surviving].filter((id) => {
+    const number = /^t-(\d+)$/.exec(id)?.[1];
+    return number === undefined ? !id.startsWith("probe-") : Number(number) > sent;
+  });
   const sum = await ledgerSum(world, standby.engineId);
+  const told = report().acknowledged;
+  return [
+    check("no write of the old region after the promotion", splitBrain === 0, "0", splitBrain),
+    check(
+      "what was lost is within the stated bound",
+      rpoSeconds !== null && lossBoundSeconds !== null && rpoSeconds <= lossBoundSeconds,
+      `at most ${lossBoundSeconds} s`,
+      `${rpoSeconds} s, ${lost} writes`,
+    ),
+    check(
+      "every acknowledged write is kept or counted as lost",
+      kept + counted.lost.length === told,
+      `${told} of ${sent} sent`,
+      `${kept} kept + ${counted.lost.length} lost`,
+    ),
+    check(
+      "the new primary holds nothing that nobody sent",
+      strangers.length === 0,
+      "users' transfers and probes only",
+      strangers.length === 0
+        ? `${surviving.size} rows, all known`
+        : strangers.slice(0, 3).join(", "),
+    ),
+    check("the ledger balances", sum === 0, "0", sum),
+  ];
+};
+
+/** What the run has put down about itself. */
+const recordChecks = (
+  world: DrillWorld,
+  report: Figures,
+  { journal, run }: Told,
+  plan: PlanData | undefined,
+): Check[] => {
+  const { standby } = world.platform;
+  const lease = leaseOf(world);
   const approvers = new Set(report.approvals.map(({ user }) => user));
   const stated = journal.find(({ key }) => key === "loss");
   const promoted = journal.find(({ data }) => data?.to === "promoted");
   const verdict = verify(journal);
   return [
-    check("the run ended done", report.outcome === "done", "done", report.outcome),
-    check("the replica was promoted once", report.promotions === 1, "1", report.promotions),
-    check(
-      "no write of the old region after the promotion",
-      report.splitBrain === 0,
-      "0",
-      report.splitBrain,
-    ),
-    check(
-      "what was lost is within the stated bound",
-      rpoSeconds !== null && lossBoundSeconds !== null && rpoSeconds <= lossBoundSeconds,
-      `at most ${lossBoundSeconds} s`,
-      `${rpoSeconds} s, ${report.lost} writes`,
-    ),
-    check(
-      "every acknowledged write is kept or counted as lost",
-      kept + counted.lost.length === report.acknowledged,
-      String(report.acknowledged),
-      `${kept} kept + ${counted.lost.length} lost`,
-    ),
-    check("the ledger balances", sum === 0, "0", sum),
     check(
       "different people approved, none of them the requester",
       approvers.size === (plan?.approvals ?? Number.NaN) && !approvers.has(plan?.trigger.who ?? ""),
@@ -312,27 +345,33 @@ const checksOf = async (
       `${standby.region}, held`,
       `${lease?.region}, ${lease?.state}, epoch ${lease?.epoch}`,
     ),
-    check(
-      "users are served by the new region",
-      rtoSeconds !== null,
-      "until the end of the load",
-      rtoSeconds === null ? "no" : `after ${Math.round(rtoSeconds)} s`,
-    ),
-    check(
-      "within the recovery time objective",
-      rtoSeconds !== null && rtoSeconds <= objectives.rtoSeconds,
-      `${objectives.rtoSeconds} s`,
-      `${rtoSeconds === null ? "-" : Math.round(rtoSeconds)} s`,
-    ),
-    ...(incident.checksRecoveryPoint
-      ? [
-          check(
-            "within the recovery point objective",
-            rpoSeconds !== null && rpoSeconds <= objectives.rpoSeconds,
-            `${objectives.rpoSeconds} s`,
-            `${rpoSeconds} s`,
-          ),
-        ]
-      : []),
   ];
 };
+
+const objectiveChecks = (
+  { rpoSeconds, rtoSeconds, objectives }: Figures,
+  { checksRecoveryPoint }: Incident,
+): Check[] => [
+  check(
+    "users are served by the new region",
+    rtoSeconds !== null,
+    "until the end of the load",
+    rtoSeconds === null ? "no" : `after ${Math.round(rtoSeconds)} s`,
+  ),
+  check(
+    "within the recovery time objective",
+    rtoSeconds !== null && rtoSeconds <= objectives.rtoSeconds,
+    `${objectives.rtoSeconds} s`,
+    `${rtoSeconds === null ? "-" : Math.round(rtoSeconds)} s`,
+  ),
+  ...(checksRecoveryPoint
+    ? [
+        check(
+          "within the recovery point objective",
+          rpoSeconds !== null && rpoSeconds <= objectives.rpoSeconds,
+          `${objectives.rpoSeconds} s`,
+          `${rpoSeconds} s`,
+        ),
+      ]
+    : []),
+];
