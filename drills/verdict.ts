@@ -64,7 +64,7 @@ const loss = ({ lost, acknowledged, rpoSeconds, objectives }: Report): Verdict =
     tone,
     text:
       `${count(lost)} ${of} ${lost === 1 ? "was" : "were"} lost, all from the last ` +
-      `${spoken(rpoSeconds)} before the incident (objective ${spoken(objectives.rpoSeconds)}).`,
+      `${spoken(rpoSeconds)} of the old region's service (objective ${spoken(objectives.rpoSeconds)}).`,
   };
 };
 

@@ -31,10 +31,7 @@ export interface DetectionPorts {
  * sees it.
  */
 export const detect = async (ports: DetectionPorts, event: unknown): Promise<Detection[]> => {
-  if (isRecheck(event)) {
-    const regions = Object.keys(ports.alarms);
-    return Promise.all(regions.map((region) => consider(ports, region, null)));
-  }
+  if (isRecheck(event)) return recheck(ports);
   const parsed = parseAlarm(event);
   if ("malformed" in parsed) {
     throw new Error(`not an alarm event as documented: ${parsed.malformed.join(", ")}`);
@@ -43,6 +40,16 @@ export const detect = async (ports: DetectionPorts, event: unknown): Promise<Det
   const region = Object.keys(ports.alarms).find((each) => ports.alarms[each] === alarm.name);
   if (!region) throw new Error(`${alarm.name} is not a region alarm: check the rule's pattern`);
   return [await consider(ports, region, alarm)];
+};
+
+/** Nearly every minute all is well, and then one look is enough. */
+const recheck = async (ports: DetectionPorts): Promise<Detection[]> => {
+  const found: Detection[] = [];
+  for (const [region, alarm] of Object.entries(ports.alarms)) {
+    const { state } = await ports.currentAlarm(alarm);
+    if (state === "ALARM") found.push(await consider(ports, region, null));
+  }
+  return found;
 };
 
 const isRecheck = (event: unknown): boolean =>
