@@ -7,8 +7,9 @@ import { clip, offset, plain, spoken } from "./words.ts";
 export const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
-const size = { width: 1120, gutter: 192, right: 26, lane: 17, row: 23, load: 150, axis: 26 };
-const letter = 6.3;
+const size = { width: 1120, gutter: 214, right: 26, lane: 17, row: 23, load: 150, axis: 26 };
+/** Of the widest font that a page is likely to get, so that no label runs into another. */
+const letter = 6.9;
 
 interface Drawing {
   axis: Axis;
@@ -27,7 +28,7 @@ export const chart = (report: Report): string => {
     const inside = Math.min(Math.max(seconds, axis.from), axis.to);
     return round(size.gutter + ((inside - axis.from) / (axis.to - axis.from)) * plot);
   };
-  const lanes = laneOf(marksOf(report.events), x);
+  const lanes = laneOf(marksOf(report), x);
   const rows = 12 + (Math.max(-1, ...lanes.map(({ lane }) => lane)) + 1) * size.lane;
   const load = rows + report.phases.length * size.row + 34;
   const foot = load + size.load;
@@ -77,14 +78,14 @@ const bar = (phase: Phase, row: number, { x, rows, axis }: Drawing): string => {
   const parallel = phase.parallel ? " beside" : "";
   return (
     `<g><title>${escaped(story)}</title>` +
-    `<text class="phase" x="${size.gutter - 12}" y="${top + 12}">${escaped(clip(name, 28))}</text>` +
+    `<text class="phase" x="${size.gutter - 12}" y="${top + 12}">${escaped(clip(name, 32))}</text>` +
     `<rect class="bar ${phase.on ?? "nightshift"}${parallel}" x="${left}" y="${top}" ` +
     `width="${wide}" height="16" rx="3"/>` +
     `<text class="took" ${at} y="${top + 12}">${took}</text></g>`
   );
 };
 
-const gap = (report: Report, { x, rows, load, foot }: Drawing): string => {
+const gap = (report: Report, { x, rows, foot }: Drawing): string => {
   const silent = gapOf(report.throughput, report.rtoSeconds);
   if (!silent) return "";
   const left = x(silent.from);
@@ -93,7 +94,7 @@ const gap = (report: Report, { x, rows, load, foot }: Drawing): string => {
   const middle = round(left + wide / 2);
   const label =
     words.length * letter < wide
-      ? `<text class="gap-words" x="${middle}" y="${load + size.load / 2}">${words}</text>`
+      ? `<text class="gap-words" x="${middle}" y="${foot - 9}">${words}</text>`
       : "";
   return (
     `<rect class="gap" x="${left}" y="${rows}" width="${wide}" height="${foot - rows}">` +
@@ -203,5 +204,5 @@ export const legend: readonly (readonly [string, string])[] = [
   ["nightshift", "Nightshift’s own work"],
   ["aws", "waiting for AWS"],
   ["people", "waiting for people"],
-  ["safety", "waiting so that there are never two writers"],
+  ["safety", "waiting to be sure: that it is lost, and that there are never two writers"],
 ];

@@ -1,5 +1,6 @@
-import { type State, transitions } from "../functions/failover/states.ts";
+import type { State } from "../functions/failover/states.ts";
 import type { Ink, Style } from "./ink.ts";
+import { enteredBy } from "./moves.ts";
 import type { Moment } from "./recorder.ts";
 import type { Sample } from "./report.ts";
 import { clip, minutes, offset, padded, plain, width } from "./words.ts";
@@ -7,6 +8,8 @@ import { clip, minutes, offset, padded, plain, width } from "./words.ts";
 /** What a drill is about: the same from its first line to its last. */
 export interface About {
   scenario: string;
+  /** The incident is a handover that people asked for. */
+  planned?: boolean;
   seed: string;
   /** Modelled seconds in a real one. */
   speed: number;
@@ -52,11 +55,6 @@ const standbyIs: Partial<Record<State, string>> = {
   serving: "primary, active",
 };
 
-const moves = new Map<string, State>(transitions.map(({ because, to }) => [because, to]));
-
-/** The state that the run has entered, when a line of the journal tells of a move. */
-export const enteredBy = ({ text }: Pick<Moment, "text">): State | undefined => moves.get(text);
-
 /** What is going on right now, as a few lines that are drawn again and again. */
 export const live = (about: About) => {
   const samples: LiveSample[] = [];
@@ -70,11 +68,10 @@ export const live = (about: About) => {
   const at = (milliseconds: number) => {
     now = Math.max(now, milliseconds);
   };
-  const serving = () => samples.at(-1)?.region ?? null;
   return {
     incident: (atMilliseconds: number) => {
       incidentAt = atMilliseconds;
-      since = atMilliseconds;
+      if (!state) since = atMilliseconds;
       at(atMilliseconds);
     },
     moment: (moment: Moment) => {
@@ -94,9 +91,10 @@ export const live = (about: About) => {
       samples.push(sample);
     },
     lines: (columns: number, ink: Ink): string[] => {
-      const facts = { about, now, incidentAt, state, since, served, approvals, fenced };
+      const serving = samples.at(-1)?.region ?? null;
+      const facts = { about, now, incidentAt, state, since, served, approvals, fenced, serving };
       return [
-        ...boxes(regionsOf({ ...facts, serving: serving() }), columns, ink),
+        ...boxes(regionsOf(facts), columns, ink),
         ` ${label("users' writes", ink)}${writes(samples, about, columns - 17, ink)}`,
         ` ${label("waiting for", ink)}${waiting(facts, columns - 17, ink)}`,
         ` ${label("time", ink)}${time(facts, ink)}`,
@@ -114,6 +112,8 @@ interface Facts {
   served: number | undefined;
   approvals: number;
   fenced: boolean;
+  /** Who acknowledged the latest writes; null when nobody did. */
+  serving: string | null;
 }
 
 interface Box {
@@ -124,7 +124,7 @@ interface Box {
 
 const label = (text: string, ink: Ink): string => ink(padded(text, 16), "dim");
 
-const regionsOf = (facts: Facts & { serving: string | null }): Box[] => {
+const regionsOf = (facts: Facts): Box[] => {
   const { about, state, serving } = facts;
   const home = homeOf(facts);
   const standby: Omit<Box, "title"> =
@@ -141,11 +141,15 @@ const regionsOf = (facts: Facts & { serving: string | null }): Box[] => {
   ];
 };
 
-const homeOf = (facts: Facts & { serving: string | null }): Omit<Box, "title"> => {
-  const { about, incidentAt, serving, fenced } = facts;
+const homeOf = ({ about, incidentAt, serving, fenced }: Facts): Omit<Box, "title"> => {
   const serves = serving === about.home;
   if (incidentAt === undefined) {
     return { text: serves ? "● serves users" : "● primary", style: "green" };
+  }
+  if (about.planned) {
+    return fenced
+      ? { text: "○ left, takes no writes", style: "dim" }
+      : { text: "● hands over", style: "yellow" };
   }
   // A region may be cut off from its peers and still reach its users.
   if (serves && !fenced) return { text: "✗ cut off, serves users", style: "yellow" };
@@ -217,7 +221,10 @@ const rate = (sample: LiveSample | undefined): string => {
 
 const waiting = (facts: Facts, columns: number, ink: Ink): string => {
   const { incidentAt, state, since, now, approvals, served } = facts;
-  if (incidentAt === undefined) return ink("the incident: all is well so far", "dim");
+  // A planned move has its plan and its approvals before the handover.
+  if (incidentAt === undefined && !state) {
+    return ink(`the ${incidentOf(facts)}: all is well so far`, "dim");
+  }
   const so = `for ${minutes((now - since) / 1000)}`;
   let words = state ? awaited[state] : "observers outside to agree that the region is gone";
   if (state === "asking" && approvals > 0) words += ` (${approvals} approved)`;
@@ -228,12 +235,17 @@ const waiting = (facts: Facts, columns: number, ink: Ink): string => {
   return `${ink(clip(words, columns - 12), ...style)}${rest}`;
 };
 
-const time = ({ now, incidentAt, served }: Facts, ink: Ink): string => {
-  if (incidentAt === undefined) return ink("before the incident", "dim");
+const incidentOf = ({ about }: Pick<Facts, "about">): string =>
+  about.planned ? "handover" : "loss";
+
+const time = ({ about, now, incidentAt, served, serving }: Facts, ink: Ink): string => {
+  const incident = incidentOf({ about });
+  if (incidentAt === undefined) return ink(`before the ${incident}`, "dim");
   const since = offset((now - incidentAt) / 1000);
-  const words =
-    served === undefined
-      ? ink("users are not served", "red")
-      : ink(`users were served again after ${minutes((served - incidentAt) / 1000)}`, "green");
-  return `${ink(since, "bold")}${ink(" since the loss, modelled", "dim")}   ${words}`;
+  let words = ink("users are not served", "red");
+  if (serving !== null) words = ink(`users are served by ${serving}`, "yellow");
+  if (served !== undefined) {
+    words = ink(`users were served again after ${minutes((served - incidentAt) / 1000)}`, "green");
+  }
+  return `${ink(since, "bold")}${ink(` since the ${incident}, modelled`, "dim")}   ${words}`;
 };

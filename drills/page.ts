@@ -1,4 +1,5 @@
 import { chart, escaped, legend } from "./chart.ts";
+import { enteredBy } from "./moves.ts";
 import { commandOf, type Report, type RunEvent } from "./report.ts";
 import { style } from "./style.ts";
 import type { Tone } from "./verdict.ts";
@@ -104,8 +105,9 @@ const timeline = (report: Report): string => {
   const beside = report.phases.some(({ parallel }) => parallel)
     ? " · paler: ran beside another phase"
     : "";
+  const zero = report.planned ? "handover" : "incident";
   return (
-    `<h2>Timeline, modelled time from the incident</h2>\n<figure>${chart(report)}` +
+    `<h2>Timeline, modelled time from the ${zero}</h2>\n<figure>${chart(report)}` +
     `<figcaption>${keys.join("")}${beside}</figcaption></figure>`
   );
 };
@@ -157,7 +159,21 @@ const fence = (report: Report): string => {
       `<tr><td>${html(layer)}</td><td class="word ${tones[result]}">${result}</td>` +
       `<td>${html(detail)}</td></tr>`,
   );
-  return `<h2>Fence around the old primary</h2>\n${table(["Layer", "Result", "Detail"], rows)}`;
+  return [
+    "<h2>Fence around the old primary</h2>",
+    grounds(report),
+    table(["Layer", "Result", "Detail"], rows),
+  ].join("\n");
+};
+
+/** An unreachable layer alarms a reader who is not told what the promotion rested on instead. */
+const grounds = ({ events: seen, promotions }: Report): string => {
+  const last = seen.findLast((event) => enteredBy(event) === "fenced");
+  if (last)
+    return `<p>Why it was safe to promote, from ${offset(last.atSeconds)}: ${html(last.text)}</p>`;
+  return promotions > 0
+    ? `<p class="bad">The journal does not say why it was safe to promote.</p>`
+    : "";
 };
 
 const phases = (report: Report): string => {

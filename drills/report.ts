@@ -10,6 +10,8 @@ import { plain } from "./words.ts";
 export interface Report {
   outcome: Outcome;
   scenario: string;
+  /** The incident is a handover that people asked for: nothing was lost, a region was left. */
+  planned?: boolean;
   seed: number | string;
   /** Modelled seconds in one real second. */
   speed: number;

@@ -30,9 +30,9 @@ li.unknown::before { content: "?"; color: var(--unknown); }
   overflow: hidden; }
 .tiles div { background: var(--sheet); padding: 12px 16px; }
 .tiles dt { color: var(--quiet); font-size: 13px; }
-.tiles dd { margin: 0; font-size: 24px; font-variant-numeric: tabular-nums; }
+.tiles dd { margin: 0; font-size: 21px; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .tiles dd.bad { color: var(--bad); } .tiles dd.unknown { color: var(--unknown); }
-.tiles small { display: block; color: var(--quiet); font-size: 13px; }
+.tiles small { display: block; white-space: normal; color: var(--quiet); font-size: 13px; }
 figure { margin: 0; padding: 16px 14px 8px; background: var(--sheet); overflow-x: auto;
   border: 1px solid var(--rule); border-radius: 8px; }
 svg { display: block; width: 100%; min-width: 820px; height: auto;
@@ -41,12 +41,14 @@ svg text { fill: var(--ink); }
 .grid { stroke: var(--rule); } .base { stroke: var(--quiet); }
 svg .tick, svg .unit { fill: var(--quiet); font-size: 11px; font-variant-numeric: tabular-nums; }
 .tick { text-anchor: middle; } .phase, .unit { text-anchor: end; }
-svg .took { fill: var(--quiet); font-size: 11px; }
+svg .took { fill: var(--quiet); font-size: 11px; paint-order: stroke;
+  stroke: var(--sheet); stroke-width: 3px; }
 .bar { fill: var(--nightshift); } .bar.aws { fill: var(--aws); }
 .bar.people { fill: var(--people); } .bar.safety { fill: var(--safety); }
 .bar.beside { fill-opacity: 0.55; }
 .gap { fill: var(--gap); }
-svg .gap-words { text-anchor: middle; fill: var(--bad); font-size: 13px; }
+svg .gap-words { text-anchor: middle; fill: var(--bad); font-size: 13px; paint-order: stroke;
+  stroke: var(--sheet); stroke-width: 4px; }
 .area { fill-opacity: 0.35; stroke-width: 1.5; stroke-linejoin: round; }
 .area.home { fill: var(--home); stroke: var(--home); }
 .area.standby { fill: var(--standby); stroke: var(--standby); }
@@ -75,9 +77,11 @@ th { text-align: left; color: var(--quiet); font-weight: 500; font-size: 13px; }
 th, td { padding: 7px 12px; border-bottom: 1px solid var(--rule); vertical-align: top; }
 tr:last-child td { border-bottom: 0; }
 td.time, td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.time:first-child { width: 6em; }
 td.number, th.number { text-align: right; }
 td.who { white-space: nowrap; color: var(--quiet); }
 td { overflow-wrap: anywhere; } td.word { white-space: nowrap; overflow-wrap: normal; }
+p.bad { color: var(--bad); font-weight: 600; }
 td.good { color: var(--good); } td.bad { color: var(--bad); font-weight: 600; }
 td.unknown { color: var(--unknown); font-weight: 600; }
 tr.bad td { background: var(--gap); }

@@ -1,6 +1,7 @@
 import { closing } from "./closing.ts";
 import { type Ink, ink, type Style } from "./ink.ts";
-import { type About, enteredBy, type LiveSample, live } from "./live.ts";
+import { type About, type LiveSample, live } from "./live.ts";
+import { enteredBy } from "./moves.ts";
 import type { Moment } from "./recorder.ts";
 import type { EventKind, Report } from "./report.ts";
 import { clip, offset, padded, plain, wrap } from "./words.ts";
@@ -47,6 +48,9 @@ const cursor = {
   hide: "\u001b[?25l",
   show: "\u001b[?25h",
   eraseBelow: "\u001b[J",
+  eraseRest: "\u001b[K",
+  save: "\u001b7",
+  back: "\u001b8",
   up: (lines: number) => `\r\u001b[${lines}A`,
 };
 
@@ -78,8 +82,9 @@ export const terminal = (screen: Screen, about: About) => {
     const { who, kind, text, atMilliseconds } = moment;
     // The recorder tells of a decisive move twice: as the journal has it, and as a mark.
     if (lastMove === `${kind} ${atMilliseconds}`) return area.draw([]);
-    const shown = decisive[enteredBy(moment) ?? ""] ?? kind;
-    lastMove = shown === kind ? "" : `${shown} ${atMilliseconds}`;
+    const expected = about.planned && kind === "incident";
+    const shown = expected ? "decided" : (decisive[enteredBy(moment) ?? ""] ?? kind);
+    lastMove = shown === kind || expected ? "" : `${shown} ${atMilliseconds}`;
     if (fold.isRepeat(`${who}\n${kind}\n${text}`)) return area.draw([]);
     const time = incidentAt === undefined ? "before" : offset((atMilliseconds - incidentAt) / 1000);
     area.draw([...begin(), ...repeats(), ...eventLines(time, who, shown, text, columns(), paint)]);
@@ -104,15 +109,14 @@ export const terminal = (screen: Screen, about: About) => {
       if (stopped && !silent) {
         silent = true;
         const text = "No write is acknowledged any more";
-        return tell({ who: "users", kind: "fault", text, atMilliseconds: sample.atMilliseconds });
+        const kind = about.planned ? "did" : "fault";
+        return tell({ who: "users", kind, text, atMilliseconds: sample.atMilliseconds });
       }
       area.draw([]);
     },
     /** A line for the person who is watching. */
     say: (line: string) =>
       area.draw([...wrap(plain(line), columns()).map((l) => paint(l, "cyan"))]),
-    /** What the person has typed so far; shown in the live area, where the echo would be lost. */
-    typing: (text: string) => area.type(text),
     summary: (report: Report) => {
       area.close();
       screen.write([...repeats(), ...closing(report, columns(), paint)].join("\n").concat("\n"));
@@ -131,10 +135,15 @@ const liveArea = (screen: Screen, about: About, paint: Ink, columns: () => numbe
   let drawn = 0;
   let open = false;
   let closed = false;
-  let typed: string | undefined;
 
   const erase = () => (drawn > 0 ? cursor.up(drawn) + cursor.eraseBelow : "");
   const text = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join("");
+  // Leaves the line under the area alone: somebody may be typing an answer there.
+  const over = (lines: readonly string[]) =>
+    cursor.save +
+    cursor.up(drawn) +
+    lines.map((l) => l + cursor.eraseRest).join("\n") +
+    cursor.back;
   const draw = (lines: readonly string[]) => {
     if (!movable || closed) {
       if (lines.length > 0) screen.write(text(lines));
@@ -142,9 +151,9 @@ const liveArea = (screen: Screen, about: About, paint: Ink, columns: () => numbe
     }
     // One column is left free: a full line makes some terminals wrap.
     const below = ["", ...status.lines(columns() - 1, paint)];
-    if (typed !== undefined) below.push(` ${paint("›", "cyan")} ${clip(plain(typed), 60)}▏`);
     // In one piece, so that nobody sees a half-drawn screen.
-    screen.write((open ? "" : cursor.hide) + erase() + text(lines) + text(below));
+    if (lines.length === 0 && below.length === drawn) screen.write(over(below));
+    else screen.write((open ? "" : cursor.hide) + erase() + text(lines) + text(below));
     open = true;
     drawn = below.length;
   };
@@ -153,10 +162,6 @@ const liveArea = (screen: Screen, about: About, paint: Ink, columns: () => numbe
     draw,
     /** Lines before there is anything to show under them. */
     print: (lines: readonly string[]) => (open ? draw(lines) : screen.write(text(lines))),
-    type: (line: string) => {
-      typed = line;
-      if (movable && !closed) draw([]);
-    },
     close: () => {
       if (open && !closed) screen.write(erase() + cursor.show);
       drawn = 0;

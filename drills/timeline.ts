@@ -1,4 +1,4 @@
-import type { EventKind, MarkKind, Report, RunEvent, Sample } from "./report.ts";
+import type { EventKind, MarkKind, Report, Sample } from "./report.ts";
 
 /** The axis that phases, marks and users' writes share, in modelled seconds from the incident. */
 export interface Axis {
@@ -21,7 +21,12 @@ export const axisOf = (report: Pick<Report, "phases" | "events" | "throughput">)
   const starts = [0, ...report.throughput.map((sample) => sample.atSeconds)];
   const earliest = starts.reduce((first, start) => Math.min(first, start));
   // A warm-up of many minutes must not squeeze what matters into a corner.
-  const from = Math.max(earliest, -Math.max(30, to * 0.12));
+  const soon = Math.max(earliest, -Math.max(30, to * 0.12));
+  // A planned move is assessed and approved before its handover: that is part of the story.
+  const from = report.phases.reduce(
+    (first, { startSeconds }) => Math.min(first, startSeconds),
+    soon,
+  );
   const step = steps.find((candidate) => (to - from) / candidate <= 12) ?? (to - from) / 12;
   const ticks: number[] = [];
   for (let tick = Math.ceil(from / step) * step; tick <= to; tick += step) ticks.push(tick);
@@ -48,13 +53,14 @@ const markWords: Record<MarkKind, string> = {
 const isMark = (kind: EventKind): kind is MarkKind => kind in markWords;
 
 /** Every approval is a mark of its own, of any other kind only the first: the rest is in the list. */
-export const marksOf = (events: readonly RunEvent[]): Mark[] => {
+export const marksOf = ({ events, planned }: Pick<Report, "events" | "planned">): Mark[] => {
   const marks: Mark[] = [];
   for (const { kind, atSeconds, who } of events) {
     if (!isMark(kind)) continue;
     const seen = marks.filter((mark) => mark.kind === kind).length;
     if (seen > 0 && kind !== "approval") continue;
-    const label = kind === "approval" ? `${ordinal(seen)} approval (${who})` : markWords[kind];
+    const words = kind === "incident" && planned ? "handover" : markWords[kind];
+    const label = kind === "approval" ? `${ordinal(seen)} approval (${who})` : words;
     marks.push({ kind, atSeconds, label });
   }
   return marks.sort((a, b) => a.atSeconds - b.atSeconds);

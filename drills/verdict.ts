@@ -16,16 +16,19 @@ type Figures = Omit<Report, "report" | "checks">;
 export const headline = (report: Report): Verdict => {
   const failed = report.checks.filter((check) => !check.held).length;
   const held = allHeld(report.checks);
-  const but = held
-    ? ""
-    : `, but ${failed} of ${plural(report.checks.length, "check")} did not hold`;
+  const but = held ? "" : `, ${failed} of ${plural(report.checks.length, "check")} did not hold`;
   const tone: Tone = held ? "good" : "bad";
   if (report.checks.length === 0)
     return { tone: "unknown", text: "No check ran: this proves nothing" };
   if (report.outcome === "aborted") return { tone, text: `Stopped, nothing was promoted${but}` };
   if (report.outcome === "needs-human") return { tone, text: `Waiting for a human${but}` };
   if (report.rtoSeconds === null) return { tone, text: `Done${but}` };
-  return { tone, text: `Served again after ${spoken(report.rtoSeconds)}${but}` };
+  const again = `Served again after ${spoken(report.rtoSeconds)}`;
+  if (report.lost === 0) return { tone, text: `${again}${but}` };
+  // A scenario may allow a loss beyond the objective; nobody may read past it all the same.
+  const beyond = report.rpoSeconds === null || report.rpoSeconds > report.objectives.rpoSeconds;
+  const seen = held && beyond ? "unknown" : tone;
+  return { tone: seen, text: `${again}, ${plural(report.lost, "write")} lost${but}` };
 };
 
 /** What a tired reader wants to know first, one sentence each. */
@@ -36,7 +39,7 @@ export const verdicts = (report: Report): Verdict[] => [
   writers(report),
 ];
 
-const service = ({ rtoSeconds, objectives, regions }: Report): Verdict => {
+const service = ({ rtoSeconds, objectives, regions, planned }: Report): Verdict => {
   const objective = spoken(objectives.rtoSeconds);
   if (rtoSeconds === null) {
     return {
@@ -47,8 +50,8 @@ const service = ({ rtoSeconds, objectives, regions }: Report): Verdict => {
   return {
     tone: rtoSeconds <= objectives.rtoSeconds ? "good" : "bad",
     text:
-      `Users were served again ${spoken(rtoSeconds)} after ${regions.home} was lost ` +
-      `(objective ${objective}).`,
+      `Users were served again ${spoken(rtoSeconds)} after ${regions.home} ` +
+      `${planned ? "began to hand over" : "was lost"} (objective ${objective}).`,
   };
 };
 
@@ -71,6 +74,9 @@ const loss = ({ lost, acknowledged, rpoSeconds, objectives }: Report): Verdict =
 const bound = ({ lossBoundSeconds, rpoSeconds }: Report): Verdict => {
   if (lossBoundSeconds === null) {
     return { tone: "unknown", text: "No bound on the loss was stated before approval." };
+  }
+  if (lossBoundSeconds === 0 && !rpoSeconds) {
+    return { tone: "good", text: "That nothing can be lost was stated before approval." };
   }
   const stated = `A loss of at most ${spoken(lossBoundSeconds)} was stated before approval`;
   return (rpoSeconds ?? 0) <= lossBoundSeconds

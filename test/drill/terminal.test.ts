@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { enteredBy } from "../../drills/moves.ts";
 import type { Moment } from "../../drills/recorder.ts";
 import { terminal } from "../../drills/terminal.ts";
+import { transitions } from "../../functions/failover/states.ts";
 import { marked, sample } from "./sample.ts";
 
 const about = {
@@ -101,5 +103,120 @@ describe("the terminal of a drill", () => {
     expect(text).toMatch(/1 of 2 checks did not hold/i);
     expect(text).toContain("promoted once");
     expect(text).toMatch(/expected\W+1/i);
+  });
+});
+
+/** A screen on which the cursor may move, and what was written to it since it was last read. */
+const live = (change: { planned?: boolean } = {}) => {
+  let written = "";
+  const write = (part: string) => {
+    written += part;
+  };
+  const screen = terminal(
+    { write, columns: 100, isTty: true, colour: true },
+    { ...about, ...change },
+  );
+  const users = (seconds: number, region: string | null) =>
+    screen.sample({
+      atMilliseconds: start + seconds * 1000,
+      acknowledgedPerSecond: region ? 3 : 0,
+      failedPerSecond: region ? 0 : 3,
+      region,
+    });
+  const read = () => {
+    const raw = written;
+    written = "";
+    return raw;
+  };
+  return { screen, users, read, words: () => read().replace(colours, "") };
+};
+const because = (on: string, to: string): string =>
+  transitions.find((row) => row.on === on && row.to === to)?.because ?? "no such move";
+
+describe("the live area under the lines", () => {
+  it("says whose turn it is, and how many have approved", () => {
+    const { screen, words } = live();
+    screen.incident(start);
+    expect(words()).toContain("observers outside to agree that the region is gone");
+    screen.moment(moment(140, because("ask", "asking"), "asked"));
+    expect(words()).toContain("people to approve the plan in Slack  for 00:00");
+    screen.moment({ ...moment(170, "U0ANA approves", "approval"), who: "operator U0ANA" });
+    expect(words()).toContain("people to approve the plan in Slack (1 approved)  for 00:30");
+  });
+
+  it("does not say that users are not served while a region that is cut off still serves them", () => {
+    const { screen, users, words } = live();
+    screen.incident(start);
+    users(5, "eu-central-1");
+    const cut = words();
+    expect(cut).toContain("cut off, serves users");
+    expect(cut).toContain("users are served by eu-central-1");
+    users(10, null);
+    expect(words()).toContain("users are not served");
+  });
+
+  it("shows a planned handover as what was wanted, without a single alarming mark", () => {
+    const { screen, users, words } = live({ planned: true });
+    screen.moment(moment(-40, because("ask", "asking"), "asked"));
+    expect(words()).toContain("people to approve");
+    screen.incident(start);
+    screen.moment(moment(0, "The lease moves", "incident"));
+    users(5, "eu-central-1");
+    users(10, null);
+    const text = words();
+    expect(text).toContain("hands over");
+    expect(text).toContain("since the handover");
+    expect(text).not.toMatch(/✗|lost/);
+  });
+
+  it("draws over itself without touching the line in which somebody types an answer", () => {
+    const { screen, users, read } = live();
+    screen.incident(start);
+    users(5, null);
+    read();
+    users(10, null);
+    const again = read();
+    expect(again.startsWith(`${escapeCode}7`)).toBe(true);
+    expect(again.endsWith(`${escapeCode}8`)).toBe(true);
+    expect(again).not.toContain(`${escapeCode}[J`);
+  });
+
+  it("fits into the columns of the screen, whatever the run is doing", () => {
+    const { screen, users, words } = live();
+    screen.incident(start);
+    for (const [index, row] of transitions.entries()) {
+      screen.moment(moment(index * 10, row.because));
+      users(index * 10 + 5, index % 3 === 0 ? "eu-central-1" : null);
+    }
+    const lines = words().replaceAll(new RegExp(`${escapeCode}(\\[[?0-9]*[a-zA-Z]|[78])`, "g"), "");
+    expect(lines.split(/[\n\r]/).filter((line) => [...line].length > 100)).toEqual([]);
+  });
+});
+
+describe("the lines of a drill", () => {
+  it("tells a decisive move once, although the journal and the drill's own mark both tell of it", () => {
+    const { screen, words } = live();
+    screen.incident(start);
+    screen.moment(moment(470, because("promoted", "promoted")));
+    screen.moment(moment(470, "The replica is a primary.", "promotion"));
+    const text = words();
+    expect(text).toContain("▲");
+    expect(text).not.toContain("The replica is a primary.");
+  });
+
+  it("counts repeats instead of writing them", () => {
+    const { screen, words } = live();
+    screen.incident(start);
+    for (const seconds of [1, 2, 3, 4]) screen.moment(moment(seconds, "The same again", "aws"));
+    screen.moment(moment(5, "Something new"));
+    const text = words();
+    expect(text.match(/The same again/g)).toHaveLength(1);
+    expect(text).toContain("… 3 more of the same");
+  });
+
+  it("knows every move of a failover by its sentence", () => {
+    expect(transitions.map(({ because: text }) => enteredBy({ text }))).toEqual(
+      transitions.map(({ to }) => to),
+    );
   });
 });
