@@ -31,6 +31,13 @@ const table = {
   "rds.snapshot": assumed(60, 300, "as rds.backup"),
   "rds.modify": assumed(15, 60, "changes that need no restart are asynchronous, of unknown time"),
   "rds.convert": assumed(180, 600, "class, Multi-AZ or engine changes rebuild or restart a host"),
+  "rds.rename": documented(
+    600,
+    600,
+    "`The new DNS name for the renamed DB instance becomes effective in about 10 minutes` and the " +
+      "instance `is not available until` then: https://docs.aws.amazon.com/AmazonRDS/latest/" +
+      "UserGuide/USER_RenameInstance.html",
+  ),
   "rds.reboot": assumed(20, 60, "AWS promises nothing; depends on crash recovery"),
   "rds.delete": assumed(120, 400, "AWS publishes no time; does not count in a failover"),
   "rds.start": assumed(60, 180, "an instance whose region returns runs crash recovery first"),

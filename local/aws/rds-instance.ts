@@ -137,7 +137,7 @@ export const newReplica = (
   const of = source.details;
   const details: DBInstance = {
     DBInstanceClass: input.DBInstanceClass ?? of.DBInstanceClass,
-    AllocatedStorage: of.AllocatedStorage,
+    AllocatedStorage: input.AllocatedStorage ?? of.AllocatedStorage,
     EngineVersion: of.EngineVersion,
     MasterUsername: of.MasterUsername,
     DBName: of.DBName,

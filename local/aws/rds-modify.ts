@@ -1,6 +1,15 @@
 import type { DBInstance, ModifyDBInstanceCommandInput } from "@aws-sdk/client-rds";
-import { active, parameterGroup, type RdsInstance } from "./rds-instance.ts";
-import { inBackground, pass, type RdsState, record } from "./rds-state.ts";
+import { duration } from "./durations.ts";
+import { active, engineId, instanceArn, parameterGroup, type RdsInstance } from "./rds-instance.ts";
+import {
+  alreadyExists,
+  awake,
+  inBackground,
+  invalidParameter,
+  pass,
+  type RdsState,
+  record,
+} from "./rds-state.ts";
 
 type Input = ModifyDBInstanceCommandInput;
 
@@ -80,17 +89,20 @@ const isEmpty = (change: Change): boolean =>
 /** Takes a modification of an available instance in, and applies it in the background. */
 export const modify = (state: RdsState, instance: RdsInstance, input: Input): void => {
   const { details } = instance;
+  const newId = newIdentifier(state, instance, input);
   Object.assign(details, chosen(input, details, atOnce));
   const [first, second] = [soon(input, details), later(input, details)];
   details.PendingModifiedValues = {
     ...details.PendingModifiedValues,
     ...first.pending,
     ...second.pending,
+    ...(newId === undefined ? {} : { DBInstanceIdentifier: newId }),
   };
   // There is no maintenance window here: what waits for it stays pending.
   const restarting = !isEmpty(second) && input.ApplyImmediately === true;
-  if (isEmpty(first) && !restarting) return;
-  details.DBInstanceStatus = "modifying";
+  const renaming = input.ApplyImmediately === true ? newId : undefined;
+  if (isEmpty(first) && !restarting && renaming === undefined) return;
+  details.DBInstanceStatus = renaming === undefined ? "modifying" : "renaming";
   inBackground(state, async () => {
     if (!isEmpty(first)) {
       await pass(state, instance, "rds.modify");
@@ -102,9 +114,65 @@ export const modify = (state: RdsState, instance: RdsInstance, input: Input): vo
       if (restarts) await state.engine.restart(instance.engineId);
       await finish(state, instance, second);
     }
+    if (renaming !== undefined) await rename(state, instance, renaming);
     details.DBInstanceStatus = "available";
     record(state, instance, "configuration change", "Finished applying the modification.");
   });
+};
+
+/** One to 63 letters, digits and single hyphens, a letter first. (API reference of ModifyDBInstance.) */
+const identifierPattern = /^(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+const newIdentifier = (
+  state: RdsState,
+  { id, region }: RdsInstance,
+  { NewDBInstanceIdentifier: wanted }: Input,
+): string | undefined => {
+  const next = wanted?.toLowerCase();
+  if (next === undefined || next === id) return undefined;
+  if (!identifierPattern.test(next)) {
+    throw invalidParameter("InvalidParameterValue", `${next} is not a valid DBInstanceIdentifier.`);
+  }
+  if (state.instances.has(engineId(region, next))) throw alreadyExists();
+  return next;
+};
+
+/**
+ * The endpoint's name follows the identifier, the instance restarts, and it is not available before the
+ * new name is effective; replicas, tags and snapshots stay with it (USER_RenameInstance). For how long the
+ * old identifier is still answered for is not documented. Half of the time is the assumption here, so
+ * that a caller meets both: `renaming` under the old name, then the old name not found.
+ */
+const rename = async (state: RdsState, instance: RdsInstance, id: string): Promise<void> => {
+  const { region, details } = instance;
+  const takes = duration(state.surroundings.random, "rds.rename");
+  const half = async () => {
+    await state.surroundings.timeline.sleep(takes / 2);
+    await awake(state, instance);
+  };
+  await half();
+  const [before, after] = [instance.engineId, engineId(region, id)];
+  // Somebody may have taken the identifier meanwhile; AWS does not say who wins, so nobody is replaced.
+  if (state.instances.has(after)) return void giveUp(instance);
+  // All names change at once, so that a region that dies now finds the instance under the new one.
+  const renamed = state.engine.rename(before, after);
+  state.instances.delete(before);
+  Object.assign(instance, { id, engineId: after });
+  instance.arn = instanceArn(region, state.surroundings.account, id);
+  state.instances.set(after, instance);
+  const { DBInstanceIdentifier: _, ...pending } = details.PendingModifiedValues ?? {};
+  Object.assign(details, { DBInstanceIdentifier: id, DBInstanceArn: instance.arn });
+  details.PendingModifiedValues = pending;
+  const { host, port } = await renamed;
+  details.Endpoint = { ...details.Endpoint, Address: host, Port: port };
+  record(state, instance, "availability", "DB instance restarted");
+  await half();
+  record(state, instance, "notification", `Renamed to ${id}`);
+};
+
+const giveUp = ({ details }: RdsInstance): void => {
+  const { DBInstanceIdentifier: _, ...pending } = details.PendingModifiedValues ?? {};
+  details.PendingModifiedValues = pending;
 };
 
 const finish = async (state: RdsState, instance: RdsInstance, change: Change): Promise<void> => {

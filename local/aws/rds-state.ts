@@ -76,6 +76,9 @@ export const findAvailable = (
 export const invalidState = (message: string): AwsError =>
   new AwsError("InvalidDBInstanceStateFault", message);
 
+export const alreadyExists = (): AwsError =>
+  new AwsError("DBInstanceAlreadyExistsFault", "DB instance already exists");
+
 /** RDS answers these without modelling them. */
 export const invalidParameter = (
   code: "InvalidParameterValue" | "InvalidParameterCombination",

@@ -40,6 +40,7 @@ import {
 } from "./rds-lifecycle.ts";
 import { modify } from "./rds-modify.ts";
 import {
+  alreadyExists,
   find,
   findAvailable,
   inBackground,
@@ -153,8 +154,7 @@ const sourceOf = (state: RdsState, region: Place, name: string | undefined): Rds
 
 const refuseExisting = (state: RdsState, region: Place, id: string | undefined): void => {
   if (!id) throw invalidParameter("InvalidParameterValue", "DBInstanceIdentifier is required.");
-  if (!state.instances.has(engineId(region, id))) return;
-  throw new AwsError("DBInstanceAlreadyExistsFault", "DB instance already exists");
+  if (state.instances.has(engineId(region, id))) throw alreadyExists();
 };
 
 const instanceOperations = (state: RdsState) => ({

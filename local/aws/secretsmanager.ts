@@ -44,8 +44,18 @@ interface Secret {
   revision: number;
   /** The region of the primary secret, where this one is a replica. */
   primary: Place | undefined;
-  /** Replicas of this secret, with the revision that each has received. */
-  replicas: Map<Place, { status: "InSync" | "InProgress" | "Failed"; received: number }>;
+  /** Replicas of this secret as it knows them, which may be out of date after a partition. */
+  replicas: Map<Place, Replica>;
+}
+
+interface Replica {
+  status: "InSync" | "InProgress" | "Failed";
+  /** Why it failed. */
+  why: string | undefined;
+  /** The revision that it has; -1 before the first. */
+  received: number;
+  /** Whether its first copy may replace a secret of the same name. */
+  overwrite: boolean;
 }
 
 /** ARNs end in six random characters; a name, a whole ARN and an ARN without them all name it. */
@@ -59,10 +69,10 @@ const replicationStatus = (secret: Secret): { ReplicationStatus?: ReplicationSta
   secret.replicas.size === 0
     ? {}
     : {
-        ReplicationStatus: [...secret.replicas].map(([Region, { status }]) => ({
+        ReplicationStatus: [...secret.replicas].map(([Region, { status, why }]) => ({
           Region,
           Status: status,
-          ...(status === "Failed" && { StatusMessage: "Replication failed: Region not reachable" }),
+          ...(why !== undefined && { StatusMessage: `Replication failed: ${why}` }),
         })),
       };
 
@@ -78,6 +88,13 @@ const stagesById = (versions: Versions): Record<string, string[]> =>
  * follows after a while when its primary can reach it, refuses changes, and becomes a secret of
  * its own by StopReplicationToReplica, for which the primary is not needed.
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_StopReplicationToReplica.html
+ *
+ * A name that is taken in the other region makes the replication fail, which DescribeSecret shows, until
+ * it is asked for again with the overwriting of it:
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets_troubleshoot.html
+ * AWS does not say whether a secret that still lists replicas of its own can be overwritten, nor when a
+ * primary learns that its replica was made standalone while its region was lost. Assumed here: it can be;
+ * and the primary learns it when it next sends something.
  */
 class Secrets {
   readonly #surroundings: Surroundings;
@@ -136,13 +153,10 @@ class Secrets {
   replicateTo(secret: Secret, regions: ReplicaRegionType[], overwrite: boolean): void {
     for (const { Region } of regions) {
       if (!Region || Region === secret.region) throw badParameter("Invalid replica region.");
-      const there = this.at(Region, secret.name);
-      if (there && there.primary !== secret.region && !overwrite) {
-        throw badParameter(`A secret with the name already exists in region ${Region}.`);
-      }
-      if (!secret.replicas.has(Region)) {
-        secret.replicas.set(Region, { status: "InProgress", received: -1 });
-      }
+      const known = secret.replicas.get(Region);
+      if (known && known.status !== "Failed") continue;
+      const received = overwrite ? -1 : (known?.received ?? -1);
+      secret.replicas.set(Region, { status: "InProgress", why: undefined, received, overwrite });
     }
     this.#send(secret);
   }
@@ -164,7 +178,7 @@ class Secrets {
   #send(secret: Secret): void {
     const snapshot = { versions: copied(secret.versions), revision: secret.revision };
     for (const [region, replica] of secret.replicas) {
-      replica.status = "InProgress";
+      Object.assign(replica, { status: "InProgress", why: undefined });
       const delay = duration(this.#surroundings.random, "secretsmanager.replication");
       this.#surroundings.timeline.after(delay, () => this.#arrive(secret, region, snapshot));
     }
@@ -173,14 +187,18 @@ class Secrets {
   #arrive(secret: Secret, region: Place, snapshot: { versions: Versions; revision: number }): void {
     const replica = secret.replicas.get(region);
     if (!replica || replica.received >= snapshot.revision) return;
+    // Overwritten from another region meanwhile: this one sends nothing any more.
+    if (this.at(secret.region, secret.name) !== secret) return;
+    const fail = (why: string) => Object.assign(replica, { status: "Failed", why });
     if (!this.#surroundings.network.reachable(secret.region, region)) {
-      replica.status = "Failed";
+      fail("Region not reachable");
       return;
     }
     const there = this.at(region, secret.name);
-    if (replica.received >= 0 && there && there.primary !== secret.region) {
+    if (there && there.primary !== secret.region && !replica.overwrite) {
       // It was made standalone while the two could not see each other: it is not ours any more.
-      secret.replicas.delete(region);
+      if (replica.received >= 0) secret.replicas.delete(region);
+      else fail(`Secret name ${secret.name} already exists in region ${region}.`);
       return;
     }
     this.#secrets.set(`${region}/${secret.name}`, {
@@ -191,7 +209,7 @@ class Secrets {
       primary: secret.region,
       replicas: new Map(),
     });
-    replica.received = snapshot.revision;
+    Object.assign(replica, { received: snapshot.revision, overwrite: false, why: undefined });
     if (replica.received === secret.revision) replica.status = "InSync";
   }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { NewInstance } from "./engine.ts";
+import { linkTo, slotName } from "./following.ts";
 import {
   addInstance,
   asAdministrator,
@@ -8,7 +9,7 @@ import {
   type Instance,
   inOrder,
   instanceOf,
-  replicator,
+  newName,
 } from "./instances.ts";
 import { baseBackup, replicaSettings } from "./setup.ts";
 
@@ -20,8 +21,9 @@ export const addReplica = async (
 ): Promise<Instance> => {
   const source = instanceOf(context, sourceId);
   const { masterUser, database } = source;
-  const slot = slotName(replica.id);
-  const wanted = { ...replica, masterUser, database, source: sourceId };
+  const name = newName(context);
+  const slot = slotName(name);
+  const wanted = { ...replica, name, masterUser, database, source: source.name };
   return addInstance(context, wanted, async (target) => {
     const label = await asAdministrator(context, source, async (client) => {
       await client.query("select pg_create_physical_replication_slot($1, true)", [slot]);
@@ -32,37 +34,9 @@ export const addReplica = async (
       context.keeper.ask({ act: "write", path: join(target, name), text });
     await write("backup_label", label);
     await write("standby.signal", "");
-    const who = { user: replicator, password: context.password, application: replica.id };
-    const link = { ...source.proxy.address, ...who, slot };
-    await write("postgresql.auto.conf", replicaSettings(link));
+    await write("postgresql.auto.conf", replicaSettings(linkTo(context, source, name), slot));
   });
 };
-
-/** A slot that nobody reads any more would keep WAL for ever. */
-export const dropForgottenSlots = async (context: Context, instance: Instance): Promise<void> => {
-  const followers = [...context.instances.values()].filter(({ source }) => source === instance.id);
-  await asAdministrator(context, instance, (client) =>
-    client.query(
-      "select pg_drop_replication_slot(slot_name) from pg_replication_slots " +
-        "where not active and not temporary and slot_name <> all ($1)",
-      [followers.map(({ id }) => slotName(id))],
-    ),
-  );
-};
-
-/** From now on the instance stands alone. Its slot goes now, or when its source runs again. */
-export const unfollow = async (context: Context, instance: Instance): Promise<void> => {
-  const source = instance.source === undefined ? undefined : context.instances.get(instance.source);
-  instance.source = undefined;
-  if (source?.port !== undefined) await dropForgottenSlots(context, source);
-};
-
-/** Slot names allow fewer characters, and fewer of them, than identifiers of instances. */
-const slotName = (id: string): string =>
-  `rds_${id
-    .toLowerCase()
-    .replace(/[^a-z0-9_]/g, "_")
-    .slice(-59)}`;
 
 export const takeSnapshot = (context: Context, id: string, snapshotId: string): Promise<void> =>
   inOrder(context, id, async (instance) => {

@@ -1,6 +1,9 @@
 import type { Place } from "../network.ts";
 
-/** Where an instance answers. It stays the same over reboots, promotion and loss of the region. */
+/**
+ * Where an instance answers. It belongs to the instance's id: it stays the same over reboots, promotion
+ * and loss of the region, and whoever takes over the id takes over the address.
+ */
 export interface Address {
   host: string;
   port: number;
@@ -38,6 +41,11 @@ export interface DatabaseEngine {
   /** After `kill`. */
   start(id: string): Promise<void>;
   remove(id: string): Promise<void>;
+  /**
+   * Gives a running instance another id, and with it another address; ends all sessions. Replicas go on
+   * following it. The old id is free from the moment of the call.
+   */
+  rename(id: string, to: string): Promise<Address>;
   snapshot(id: string, snapshotId: string): Promise<void>;
   removeSnapshot(snapshotId: string): Promise<void>;
   restore(snapshotId: string, instance: Pick<NewInstance, "id" | "region">): Promise<Address>;

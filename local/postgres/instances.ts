@@ -4,7 +4,7 @@ import { Client } from "pg";
 import type { Random } from "../../shared/random.ts";
 import type { Place } from "../network.ts";
 import type { Timeline } from "../time/timeline.ts";
-import type { Address, NewInstance } from "./engine.ts";
+import type { Address } from "./engine.ts";
 import type { Processes } from "./processes.ts";
 import { type Admission, type Caller, type EndpointProxy, proxy } from "./proxy.ts";
 import { emptiedFolders, neverCopied, settings } from "./setup.ts";
@@ -31,6 +31,8 @@ export interface Administration extends Address {
 
 export interface Instance {
   id: string;
+  /** What its process, its slot and its link to a source are called, whatever id it has. */
+  name: string;
   region: Place;
   folder: string;
   masterUser: string;
@@ -38,7 +40,10 @@ export interface Instance {
   proxy: EndpointProxy;
   /** The port that PostgreSQL itself listens on; undefined while it does not run. */
   port: number | undefined;
+  /** The instance that it follows, by `name`. */
   source: string | undefined;
+  /** Without power: nothing answers at its address. */
+  dark: boolean;
   last: Promise<unknown>;
 }
 
@@ -50,8 +55,16 @@ export interface Context {
   folder: string;
   password: string;
   instances: Map<string, Instance>;
+  /** By the id that each belongs to. They last as long as the engine, with or without an instance. */
+  endpoints: Map<string, EndpointProxy>;
   snapshots: Map<string, Pick<Instance, "folder" | "masterUser" | "database">>;
 }
+
+/** The instance of a name, whatever its id is by now. */
+export const named = ({ instances }: Context, name: string | undefined): Instance | undefined => {
+  for (const instance of instances.values()) if (instance.name === name) return instance;
+  return undefined;
+};
 
 export const administrator = "rdsadmin";
 export const replicator = "rdsrepladmin";
@@ -77,32 +90,57 @@ export const inOrder = <T>(
 /** Adds an instance whose data folder is made by `fill`, and starts it. */
 export const addInstance = async (
   context: Context,
-  wanted: Pick<NewInstance, "id" | "region" | "masterUser" | "database"> & { source?: string },
+  wanted: Pick<Instance, "id" | "name" | "region" | "masterUser" | "database"> & {
+    source?: string;
+  },
   fill: (folder: string) => Promise<void>,
 ): Promise<Instance> => {
-  const { options, instances } = context;
-  const { id, region, masterUser, database, source } = wanted;
+  const { instances } = context;
+  const { id, name, region, masterUser, database, source } = wanted;
   if (instances.has(id)) throw new Error(`there is a database instance ${id} already`);
-  const folder = join(context.folder, `instance-${options.random.id()}`);
+  const folder = join(context.folder, name);
   await fill(folder);
-  const front = await proxy({
-    timeline: options.timeline,
-    host: options.host?.(region) ?? "127.0.0.1",
-    upstream: () => instances.get(id)?.port,
-    admit: (caller) => admit(context, id, caller),
-    silenceMilliseconds: options.silenceMilliseconds ?? 120_000,
-  });
+  const front = await endpointOf(context, id, region);
   const last = Promise.resolve();
-  const fields = { id, region, folder, masterUser, database, source, proxy: front, last };
-  const instance: Instance = { ...fields, port: undefined };
+  const fields = { id, name, region, folder, masterUser, database, source, proxy: front, last };
+  const instance: Instance = { ...fields, dark: false, port: undefined };
   instances.set(id, instance);
   await startServer(context, instance);
   return instance;
 };
 
-const admit = ({ instances, options }: Context, id: string, caller: Caller): Admission => {
+export const newName = ({ options }: Context): string => `instance-${options.random.id()}`;
+
+/**
+ * The address of an id. It keeps its port when its instance goes away, so that the next one of that id
+ * answers where the last one did, as the name of an RDS endpoint is made from the identifier.
+ */
+export const endpointOf = async (
+  context: Context,
+  id: string,
+  region: Place,
+): Promise<EndpointProxy> => {
+  const { options, instances, endpoints } = context;
+  const known = endpoints.get(id);
+  if (known) return known;
+  const made = await proxy({
+    timeline: options.timeline,
+    host: options.host?.(region) ?? "127.0.0.1",
+    upstream: () => {
+      const instance = instances.get(id);
+      return instance ? (instance.port ?? "starting") : "nobody";
+    },
+    admit: (caller) => admit(context, id, caller),
+    silenceMilliseconds: options.silenceMilliseconds ?? 120_000,
+  });
+  endpoints.set(id, made);
+  return made;
+};
+
+const admit = (context: Context, id: string, caller: Caller): Admission => {
+  const { instances, options } = context;
   if (caller.user !== replicator) return options.admit?.(id, caller) ?? "open";
-  const [source, replica] = [instances.get(id), instances.get(caller.application)];
+  const [source, replica] = [instances.get(id), named(context, caller.application)];
   const passes = source && replica && options.reachable(replica.region, source.region);
   return passes ? "open" : "closed";
 };
@@ -112,7 +150,7 @@ export const startServer = async (context: Context, instance: Instance): Promise
   const attempts = 5;
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
-    const { id, folder } = instance;
+    const { name: id, folder } = instance;
     const failure = await context.keeper
       .ask({ act: "start", id, native: context.native, folder, settings: settings(port) })
       .then(

@@ -105,6 +105,7 @@ export const modelledEngine = (options: ModelledEngineOptions): ModelledEngine =
         setRunning(current(id), false);
         instances.delete(id);
       }),
+    rename: async (id, to) => rename(model, current(id), to),
     snapshot: async (id, snapshotId) => {
       const { log, store, masterUser } = current(id);
       snapshots.set(snapshotId, { log: log.slice(0, store.replayed), masterUser });
@@ -169,8 +170,7 @@ const add = (
   const instance: Instance = {
     id,
     region,
-    // A name that no resolver knows: nothing in a simulation may open a socket.
-    address: { host: `${id}.database.invalid`, port: 5432 },
+    address: addressOf(id),
     running: true,
     boot: 1,
     masterUser,
@@ -181,6 +181,21 @@ const add = (
   };
   instances.set(id, instance);
   return instance;
+};
+
+/** A name that no resolver knows: nothing in a simulation may open a socket. */
+const addressOf = (id: string): Address => ({ host: `${id}.database.invalid`, port: 5432 });
+
+const rename = ({ instances }: Model, instance: Instance, to: string): Address => {
+  if (instances.has(to)) throw new Error(`there is a database instance ${to} already`);
+  instances.delete(instance.id);
+  Object.assign(instance, { id: to, address: addressOf(to) });
+  instances.set(to, instance);
+  if (instance.running) {
+    setRunning(instance, false);
+    setRunning(instance, true);
+  }
+  return instance.address;
 };
 
 const replicate = (

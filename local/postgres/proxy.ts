@@ -25,14 +25,19 @@ export interface EndpointProxy {
   silence(): void;
   /** Ends the silence. */
   open(): void;
+  /** Ends all connections: whoever answered here has gone. */
+  sever(): void;
   close(): Promise<void>;
 }
 
 export interface ProxyPorts {
   timeline: Timeline;
   host: string;
-  /** The port of the PostgreSQL behind, or undefined while there is none. */
-  upstream(): number | undefined;
+  /**
+   * The port of the PostgreSQL behind; `starting` while it does not run, `nobody` while no instance has
+   * this address.
+   */
+  upstream(): number | "starting" | "nobody";
   admit(caller: Caller): Admission;
   /** Modelled milliseconds after which a connection without an answer is given up. */
   silenceMilliseconds: number;
@@ -72,7 +77,8 @@ export const proxy = async (ports: ProxyPorts): Promise<EndpointProxy> => {
   };
   const pass = (connection: Connection, head: Buffer) => {
     const port = ports.upstream();
-    if (port === undefined) return void connection.client.end(starting());
+    if (port === "starting") return void connection.client.end(starting());
+    if (port === "nobody") return drop(connection);
     joinUpstream(connection, port, head, drop);
   };
   const server = createServer({ noDelay: true }, (client) => {
@@ -105,6 +111,10 @@ export const proxy = async (ports: ProxyPorts): Promise<EndpointProxy> => {
     reconsider,
     silence: () => setSilent(true),
     open: () => setSilent(false),
+    sever: () => {
+      silent = false;
+      for (const connection of [...connections]) drop(connection);
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, escapeIdentifier, escapeLiteral } from "pg";
 import { binaries, unprivilegedAccount } from "./binaries.ts";
-import { addReplica, dropForgottenSlots, takeSnapshot, unfollow } from "./copies.ts";
+import { addReplica, takeSnapshot } from "./copies.ts";
 import type { Address, DatabaseEngine, NewInstance, ReplicaPosition } from "./engine.ts";
+import { dropForgottenSlots, follow, followersOf, unfollow } from "./following.ts";
 import {
   type Administration,
   addInstance,
@@ -13,9 +14,11 @@ import {
   asAdministrator,
   type Context,
   copyCluster,
+  endpointOf,
   type Instance,
   inOrder,
   instanceOf,
+  newName,
   type RealEngineOptions,
   replicator,
   startServer,
@@ -48,11 +51,14 @@ export const realEngine = async (options: RealEngineOptions): Promise<RealEngine
     restart: (id) => ordered(id, (instance) => restart(context, instance)),
     kill: (id) => {
       // Nobody may learn from a closed connection what a region without power could not tell.
-      instanceOf(context, id).proxy.silence();
+      const instance = instanceOf(context, id);
+      instance.dark = true;
+      instance.proxy.silence();
       return ordered(id, (instance) => stop(context, instance));
     },
     start: (id) => ordered(id, (instance) => start(context, instance)),
     remove: (id) => ordered(id, (instance) => remove(context, instance)),
+    rename: async (id, to) => rename(context, id, to),
     snapshot: (id, snapshotId) => takeSnapshot(context, id, snapshotId),
     removeSnapshot: (snapshotId) => removeSnapshot(context, snapshotId),
     restore: (snapshotId, wanted) => restore(context, snapshotId, wanted),
@@ -69,7 +75,7 @@ export const realEngine = async (options: RealEngineOptions): Promise<RealEngine
         await client.query("select pg_reload_conf()");
       }),
     close: async () => {
-      await Promise.all([...instances.values()].map((instance) => instance.proxy.close()));
+      await Promise.all([...context.endpoints.values()].map((endpoint) => endpoint.close()));
       await keeper.close();
       // The keeper empties it, but its account may not be allowed to take the folder itself away.
       await rm(context.folder, { recursive: true, force: true });
@@ -86,7 +92,7 @@ const prepare = async (options: RealEngineOptions): Promise<Context> => {
   try {
     const native = await binaries(folder, account);
     const password = options.random.id();
-    const kept = { instances: new Map(), snapshots: new Map() };
+    const kept = { instances: new Map(), endpoints: new Map(), snapshots: new Map() };
     return { options, keeper, native, folder, password, ...kept };
   } catch (error) {
     await keeper.close();
@@ -106,7 +112,7 @@ const create = async (
   wanted: NewInstance,
   template: string,
 ): Promise<Address> => {
-  const made = await addInstance(context, wanted, (folder) =>
+  const made = await addInstance(context, { ...wanted, name: newName(context) }, (folder) =>
     copyCluster(context, template, folder),
   );
   await asAdministrator(context, made, (client) => prepareRoles(client, wanted, context.password));
@@ -118,27 +124,53 @@ const promote = async (context: Context, instance: Instance): Promise<void> => {
   await unfollow(context, instance);
 };
 
+/**
+ * Moves the instance to another id at once, and to that id's address as soon as it is its turn. The
+ * old address stays empty until somebody takes it.
+ */
+const rename = (context: Context, id: string, to: string): Promise<Address> => {
+  const { instances } = context;
+  if (instances.has(to)) throw new Error(`there is a database instance ${to} already`);
+  const moved = instanceOf(context, id);
+  instances.delete(id);
+  instances.set(to, moved);
+  moved.id = to;
+  return inOrder(context, to, async (instance) => {
+    const old = instance.proxy;
+    instance.proxy = await endpointOf(context, to, instance.region);
+    old.sever();
+    // Its region may have lost its power meanwhile; then it starts at the new address.
+    if (instance.dark) instance.proxy.silence();
+    else await restart(context, instance);
+    for (const follower of followersOf(context, instance)) {
+      await follow(context, follower, instance);
+    }
+    return instance.proxy.address;
+  });
+};
+
 const restart = async (context: Context, instance: Instance): Promise<void> => {
   instance.port = undefined;
-  await context.keeper.ask({ act: "stop", id: instance.id });
+  await context.keeper.ask({ act: "stop", id: instance.name });
   await startServer(context, instance);
 };
 
 const stop = async (context: Context, instance: Instance): Promise<void> => {
   instance.port = undefined;
-  await context.keeper.ask({ act: "kill", id: instance.id });
+  await context.keeper.ask({ act: "kill", id: instance.name });
 };
 
 const start = async (context: Context, instance: Instance): Promise<void> => {
   if (instance.port === undefined) await startServer(context, instance);
   await dropForgottenSlots(context, instance);
+  instance.dark = false;
   instance.proxy.open();
 };
 
 const remove = async (context: Context, instance: Instance): Promise<void> => {
-  await instance.proxy.close();
   await stop(context, instance);
   context.instances.delete(instance.id);
+  instance.proxy.sever();
   await unfollow(context, instance);
   await context.keeper.ask({ act: "remove", path: instance.folder });
 };
@@ -157,9 +189,8 @@ const restore = async (
   const snapshot = context.snapshots.get(snapshotId);
   if (!snapshot) throw new Error(`no database snapshot ${snapshotId}`);
   const { masterUser, database, folder } = snapshot;
-  const made = await addInstance(context, { ...wanted, masterUser, database }, (target) =>
-    copyCluster(context, folder, target),
-  );
+  const named = { ...wanted, name: newName(context), masterUser, database };
+  const made = await addInstance(context, named, (target) => copyCluster(context, folder, target));
   return made.proxy.address;
 };
 

@@ -75,12 +75,11 @@ export interface ReplicationLink extends Address {
   user: string;
   password: string;
   application: string;
-  slot: string;
 }
 
-/** The content of postgresql.auto.conf of a streaming replica. */
-export const replicaSettings = (link: ReplicationLink): string => {
-  const connection = [
+/** The value of primary_conninfo. */
+export const connectionInfo = (link: ReplicationLink): string =>
+  [
     `host=${link.host}`,
     `port=${link.port}`,
     `user=${link.user}`,
@@ -89,5 +88,7 @@ export const replicaSettings = (link: ReplicationLink): string => {
     "sslmode=disable",
     "gssencmode=disable",
   ].join(" ");
-  return `primary_conninfo = '${connection}'\nprimary_slot_name = '${link.slot}'\n`;
-};
+
+/** The content of postgresql.auto.conf of a streaming replica. */
+export const replicaSettings = (link: ReplicationLink, slot: string): string =>
+  `primary_conninfo = '${connectionInfo(link)}'\nprimary_slot_name = '${slot}'\n`;

@@ -140,6 +140,28 @@ describe("the modelled database", () => {
     expect(engine.at({ ...replica, port: 1 })).toBeUndefined();
   });
 
+  it("has the address of its id, which the next instance of that id takes over", async () => {
+    const { session, engine, primary, replica, timeline } = await databases();
+    const before = session("main");
+    session("main").write("k", "first");
+    const moved = await engine.rename("main", "quarantined");
+    expect(codeOf(() => before.read("k"))).toBe("ETIMEDOUT");
+    expect([engine.at(primary), engine.at(moved)]).toEqual([undefined, "quarantined"]);
+    await timeline.advance(1000);
+    session("quarantined", "master", home).write("k", "second");
+    await timeline.advance(1000);
+    expect(session("copy").read("k")).toBe("second");
+    await engine.promote("copy");
+    expect(await engine.replicate("copy", { id: "main", region: home })).toEqual(primary);
+    expect(codeOf(() => before.read("k"))).toBe("57P01");
+    session("copy").write("k", "third");
+    await timeline.advance(1000);
+    expect(session("main").read("k")).toBe("third");
+    expect(session("quarantined", "master", home).read("k")).toBe("second");
+    expect(engine.at(replica)).toBe("copy");
+    await expect(engine.rename("quarantined", "main")).rejects.toThrow(/already/);
+  });
+
   it("checks a password that is given", async () => {
     const { engine } = await databases();
     const request = { user: "master", from: home };

@@ -39,6 +39,12 @@ const session = async (address: Address, as: Partial<typeof login> = {}): Promis
   return client;
 };
 
+/** A way in past proxies and fences. */
+const administrator = (id: string) => {
+  const { user, password, database } = engine.administration(id);
+  return { user, password, database };
+};
+
 /** Polls, because replication and process ends have no event to wait for here. */
 const eventually = async <T>(
   ask: () => Promise<T> | T,
@@ -220,12 +226,40 @@ describe("real PostgreSQL under RDS", () => {
   it("has every committed row when the dead region returns, and follows nobody", async () => {
     net.set(home, "up");
     await engine.start("home.ledger");
-    const old = new Client({ ...engine.administration("home.ledger") });
-    await old.connect();
-    open.add(old);
+    const old = await session(engine.administration("home.ledger"), administrator("home.ledger"));
     expect(await count(old)).toBe((await count(await session(replica))) - 1);
     const { rows } = await old.query("select slot_name from pg_replication_slots");
     expect(rows).toEqual([]);
+  });
+
+  it("leaves its address to a replica of its successor when it is renamed", async () => {
+    const leftover = await session(primary);
+    const moved = await engine.rename("home.ledger", "home.quarantined");
+    await expect(count(leftover)).rejects.toThrow();
+    expect(moved).not.toEqual(primary);
+    await expect(session(primary)).rejects.toThrow();
+    const old = await session(moved);
+    await insert(old, "only in quarantine");
+    const again = await engine.replicate("standby.ledger", { id: "home.ledger", region: home });
+    expect(again).toEqual(primary);
+    await insert(await session(replica), "for the reverse replica");
+    const reader = await session(primary);
+    await eventually(() => count(reader), await count(await session(replica)));
+    await expect(insert(reader, "no")).rejects.toMatchObject({ code: "25006" });
+    const { rows } = await reader.query("select 1 from transfers where id = 'only in quarantine'");
+    expect(rows).toEqual([]);
+  });
+
+  it("is followed by its replicas to its new address", async () => {
+    const moved = await engine.rename("standby.ledger", "standby.renamed");
+    const [writer, reader] = [await session(moved), await session(primary)];
+    await insert(writer, "after the rename");
+    await eventually(() => count(reader), await count(writer));
+    await engine.promote("home.ledger");
+    await insert(await session(primary), "home again");
+    const address = engine.administration("standby.renamed");
+    const admin = await session(address, administrator("standby.renamed"));
+    expect((await admin.query("select slot_name from pg_replication_slots")).rows).toEqual([]);
   });
 });
 

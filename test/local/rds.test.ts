@@ -13,7 +13,7 @@ const start = Date.parse("2026-03-01T02:00:00Z");
 
 type Answer = {
   DBInstance: Record<string, never>;
-  DBInstances: { [name: string]: unknown }[];
+  DBInstances: { [name: string]: unknown; Endpoint?: { Address?: string } }[];
   DBSnapshots: { [name: string]: unknown }[];
   Events: { Message: string }[];
   TagList: unknown[];
@@ -173,6 +173,139 @@ describe("promotion", () => {
     await timeline.advance(10 * minute);
     expect(service.promotions("ledger-standby")).toBe(1);
     expect(describe(standby, "ledger-standby").DBInstanceStatus).toBe("available");
+  });
+});
+
+describe("an instance that is renamed", () => {
+  const renaming = {
+    DBInstanceIdentifier: "ledger",
+    NewDBInstanceIdentifier: "Ledger-Quarantine-2",
+    ApplyImmediately: true,
+  };
+
+  it("is renaming for about ten minutes, and then has another endpoint and all else as before", async () => {
+    const { call, describe, timeline, engine } = await platform();
+    const before = describe(home, "ledger");
+    call(home, "AddTagsToResource", {
+      ResourceName: before.DBInstanceArn,
+      Tags: [{ Key: "nightshift:quarantined", Value: "2" }],
+    });
+    const session = engine.session(engineId(home, "ledger"), { user: "master", from: home });
+    call(home, "ModifyDBInstance", renaming);
+    expect(describe(home, "ledger")).toMatchObject({
+      DBInstanceStatus: "renaming",
+      PendingModifiedValues: { DBInstanceIdentifier: "ledger-quarantine-2" },
+    });
+    expect(() => call(home, "RebootDBInstance", { DBInstanceIdentifier: "ledger" })).toThrow(
+      named("InvalidDBInstanceStateFault"),
+    );
+    await timeline.advance(6 * minute);
+    expect(() => describe(home, "ledger")).toThrow(named("DBInstanceNotFoundFault"));
+    expect(describe(home, "ledger-quarantine-2").DBInstanceStatus).toBe("renaming");
+    expect(() => "write" in session && session.write("k", "v")).toThrow();
+    await timeline.advance(5 * minute);
+    const after = describe(home, "ledger-quarantine-2");
+    expect(after).toMatchObject({
+      DBInstanceStatus: "available",
+      DBInstanceArn: `arn:aws:rds:${home}:111122223333:db:ledger-quarantine-2`,
+      DbiResourceId: before.DbiResourceId,
+      DeletionProtection: true,
+      BackupRetentionPeriod: 14,
+      DBParameterGroups: [{ DBParameterGroupName: "tuned" }],
+      TagList: [{ Key: "nightshift:quarantined", Value: "2" }],
+      PendingModifiedValues: {},
+    });
+    expect(after.Endpoint).not.toEqual(before.Endpoint);
+  });
+
+  it("keeps its replicas, which know it by its new name", async () => {
+    const { call, describe, timeline, engine } = await platform();
+    call(home, "ModifyDBInstance", renaming);
+    await timeline.advance(11 * minute);
+    expect(describe(standby, "ledger-standby").ReadReplicaSourceDBInstanceIdentifier).toBe(
+      `arn:aws:rds:${home}:111122223333:db:ledger-quarantine-2`,
+    );
+    const master = { user: "master", from: home };
+    const writer = engine.session(engineId(home, "ledger-quarantine-2"), master);
+    if (!("write" in writer)) throw writer;
+    writer.write("k", "v");
+    await timeline.advance(1000);
+    expect(engine.history(engineId(standby, "ledger-standby")).at(-1)?.key).toBe("k");
+  });
+
+  it("leaves its old identifier, and the address of it, to a replica of its successor", async () => {
+    const { call, describe, timeline, engine, setRegion, rds: service } = await platform();
+    const { Endpoint } = describe(home, "ledger");
+    await setRegion(home, "dead");
+    call(standby, "PromoteReadReplica", {
+      DBInstanceIdentifier: "ledger-standby",
+      BackupRetentionPeriod: 14,
+    });
+    await timeline.advance(10 * minute);
+    await setRegion(home, "up");
+    await timeline.advance(10 * minute);
+    const reverse = {
+      DBInstanceIdentifier: "ledger",
+      SourceDBInstanceIdentifier: describe(standby, "ledger-standby").DBInstanceArn,
+    };
+    expect(() => call(home, "CreateDBInstanceReadReplica", reverse)).toThrow(
+      named("DBInstanceAlreadyExistsFault"),
+    );
+    call(home, "ModifyDBInstance", renaming);
+    await timeline.advance(11 * minute);
+    call(home, "CreateDBInstanceReadReplica", reverse);
+    await timeline.advance(40 * minute);
+    expect(describe(home, "ledger")).toMatchObject({
+      DBInstanceStatus: "available",
+      Endpoint,
+      ReadReplicaSourceDBInstanceIdentifier: reverse.SourceDBInstanceIdentifier,
+      StatusInfos: [{ Status: "replicating" }],
+    });
+    expect(engine.at({ host: String(Endpoint?.Address), port: 5432 })).toBe(
+      engineId(home, "ledger"),
+    );
+    call(home, "PromoteReadReplica", { DBInstanceIdentifier: "ledger" });
+    await timeline.advance(10 * minute);
+    const counts = ["ledger", "ledger-quarantine-2", "ledger-standby"].map((id) =>
+      service.promotions(id),
+    );
+    expect(counts).toEqual([1, 0, 1]);
+  });
+
+  it("waits for its region when that dies in the middle of it", async () => {
+    const { call, describe, timeline, setRegion } = await platform();
+    call(home, "ModifyDBInstance", renaming);
+    await timeline.advance(2 * minute);
+    await setRegion(home, "dead");
+    await timeline.advance(60 * minute);
+    expect(describe(home, "ledger").DBInstanceStatus).toBe("renaming");
+    await setRegion(home, "up");
+    await timeline.advance(10 * minute);
+    expect(describe(home, "ledger-quarantine-2").DBInstanceStatus).toBe("available");
+  });
+
+  it("is refused a name that is taken or is none", async () => {
+    const { call, rds: service } = await platform();
+    await service.establish(home, {
+      DBInstanceIdentifier: "taken",
+      DBInstanceClass: "db.t4g.micro",
+    });
+    const rename = (NewDBInstanceIdentifier: string) => () =>
+      call(home, "ModifyDBInstance", { ...renaming, NewDBInstanceIdentifier });
+    expect(rename("TAKEN")).toThrow(named("DBInstanceAlreadyExistsFault"));
+    for (const name of ["2nd", "two--hyphens", "end-", "a".repeat(64)]) {
+      expect(rename(name)).toThrow(named("InvalidParameterValue"));
+    }
+  });
+
+  it("keeps its name until told to apply the change", async () => {
+    const { call, describe, timeline } = await platform();
+    call(home, "ModifyDBInstance", { ...renaming, ApplyImmediately: false });
+    await timeline.advance(20 * minute);
+    expect(describe(home, "ledger")).toMatchObject({
+      DBInstanceStatus: "available",
+      PendingModifiedValues: { DBInstanceIdentifier: "ledger-quarantine-2" },
+    });
   });
 });
 

@@ -110,4 +110,85 @@ describe("replicas", () => {
     expect(value(standby)).toBe("points to the new primary");
     expect(ask("DescribeSecret", { SecretId }).ReplicationStatus).toBeUndefined();
   });
+
+  const lostAndBack = async () => {
+    const built = cloud();
+    const { ask, timeline, faults } = built;
+    await timeline.advance(60_000);
+    faults.set(home, "dead");
+    ask("StopReplicationToReplica", { SecretId }, standby);
+    ask("PutSecretValue", put("v2", "points to the new primary"), standby);
+    faults.set(home, "up");
+    await timeline.advance(60_000);
+    const back = (extra = {}) =>
+      ask(
+        "ReplicateSecretToRegions",
+        { SecretId, AddReplicaRegions: [{ Region: home }], ...extra },
+        standby,
+      );
+    const backStatus = () => ask("DescribeSecret", { SecretId }, standby).ReplicationStatus;
+    return { ...built, back, backStatus };
+  };
+
+  it("fail where the old primary still has the name, which believes in its lost replica", async () => {
+    const { ask, timeline, value, back, backStatus } = await lostAndBack();
+    expect(ask("DescribeSecret", { SecretId }).ReplicationStatus).toEqual([
+      { Region: standby, Status: "InSync" },
+    ]);
+    back();
+    await timeline.advance(60_000);
+    expect(backStatus()).toEqual([
+      {
+        Region: home,
+        Status: "Failed",
+        StatusMessage: `Replication failed: Secret name ${SecretId} already exists in region ${home}.`,
+      },
+    ]);
+    expect(value()).toBe("first");
+  });
+
+  it("go back over the old primary when that may be overwritten, and follow from then on", async () => {
+    const { ask, timeline, value, back, backStatus } = await lostAndBack();
+    back();
+    await timeline.advance(60_000);
+    back({ ForceOverwriteReplicaSecret: true });
+    back({ ForceOverwriteReplicaSecret: true });
+    await timeline.advance(60_000);
+    expect(backStatus()).toEqual([{ Region: home, Status: "InSync" }]);
+    expect(ask("DescribeSecret", { SecretId })).toMatchObject({ PrimaryRegion: standby });
+    expect(ask("DescribeSecret", { SecretId })).not.toHaveProperty("ReplicationStatus");
+    expect(failure(() => ask("PutSecretValue", put("v9", "no"))).name).toBe(
+      "InvalidParameterException",
+    );
+    ask("PutSecretValue", put("v3", "rotated"), standby);
+    await timeline.advance(60_000);
+    expect([value(), value(standby)]).toEqual(["rotated", "rotated"]);
+    expect(ask("DescribeSecret", { SecretId }).VersionIdsToStages).toEqual(
+      ask("DescribeSecret", { SecretId }, standby).VersionIdsToStages,
+    );
+  });
+
+  it("are overwritten once: made standalone again, they stay what they are", async () => {
+    const { ask, timeline, value, faults, back } = await lostAndBack();
+    back({ ForceOverwriteReplicaSecret: true });
+    await timeline.advance(60_000);
+    faults.set(standby, "dead");
+    ask("StopReplicationToReplica", { SecretId });
+    ask("PutSecretValue", put("v3", "home again"));
+    faults.set(standby, "up");
+    ask("PutSecretValue", put("v4", "late"), standby);
+    await timeline.advance(60_000);
+    expect(value()).toBe("home again");
+  });
+
+  it("do not hear of what their old primary was about to send when it was overwritten", async () => {
+    const { ask, timeline, value, back } = await lostAndBack();
+    ask("PutSecretValue", put("v9", "the old region writes again"));
+    back({ ForceOverwriteReplicaSecret: true });
+    await timeline.advance(60_000);
+    expect([value(), value(standby)]).toEqual([
+      "points to the new primary",
+      "points to the new primary",
+    ]);
+  });
 });
