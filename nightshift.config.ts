@@ -48,10 +48,26 @@ export default defineConfig({
   slack: {
     workspace: "T0NIGHTSHIFT",
     channel: "C0NIGHTSHIFT",
+    // `iam` is who somebody is on the command line without Slack: docs/runbook/break-glass.md.
     operators: [
-      { user: "U0ANA", name: "Ana Petrov", may: ["request", "approve"] },
-      { user: "U0BEN", name: "Ben Okafor", may: ["request", "approve"] },
-      { user: "U0CHIARA", name: "Chiara Rossi", may: ["approve"] },
+      {
+        user: "U0ANA",
+        name: "Ana Petrov",
+        iam: "arn:aws:sts::123456789012:assumed-role/nightshift-operator/ana.petrov",
+        may: ["request", "approve"],
+      },
+      {
+        user: "U0BEN",
+        name: "Ben Okafor",
+        iam: "arn:aws:sts::123456789012:assumed-role/nightshift-operator/ben.okafor",
+        may: ["request", "approve"],
+      },
+      {
+        user: "U0CHIARA",
+        name: "Chiara Rossi",
+        iam: "arn:aws:sts::123456789012:assumed-role/nightshift-operator/chiara.rossi",
+        may: ["approve"],
+      },
     ],
   },
 });

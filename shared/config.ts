@@ -22,10 +22,20 @@ const resolver = matching(
   "an address such as 1.1.1.1, 127.0.0.1:5353 or [2606:4700:4700::1111]:53",
 );
 
+const callerPattern =
+  /^arn:aws(-[a-z]+)*:(iam::\d{12}:user\/[\w+=,.@/-]+|sts::\d{12}:assumed-role\/[\w+=,.@-]+\/[\w+=,.@-]+)$/;
+const callerAllowed =
+  "the ARN of an IAM user, or arn:aws:sts::<account>:assumed-role/<role>/<session>";
+
 const operator = z.strictObject({
   user: matching(/^[UW][A-Z0-9]{2,}$/, "a Slack member id such as U012AB3CD"),
   name: z.string().check(z.minLength(1), z.maxLength(80)),
   email: z.optional(matching(/^[^@\s]+@[^@\s]+$/, "an e-mail address")),
+  /**
+   * Who this person is to AWS, for the command line without Slack: the ARN that GetCallerIdentity
+   * gives, whole. No wildcards: whoever matches one is this person.
+   */
+  iam: z.optional(matching(callerPattern, callerAllowed)),
   may: z.array(z.enum(["request", "approve"])).check(z.minLength(1)),
 });
 
@@ -297,6 +307,13 @@ const operatorContradictions = ({ slack, failover }: Config): Problem[] => {
       given: shown(user),
       allowed: "a person once: two yeses need two people",
     });
+  });
+  const callers = slack.operators.map(({ iam }) => iam);
+  callers.forEach((iam, index) => {
+    if (iam === undefined || callers.indexOf(iam) === index) return;
+    const path = `slack.operators[${index}].iam`;
+    const allowed = "an identity once: two yeses need two people";
+    problems.push({ path, given: shown(iam), allowed });
   });
   const approvers = users.filter((_, index) => slack.operators[index]?.may.includes("approve"));
   const requestersAmongThem = slack.operators.some(

@@ -27,7 +27,8 @@ export interface Wanted<Seen> {
 
 export type Ensured<Seen> =
   | { is: "ensured"; seen: Seen; acts: number }
-  | { is: "refused"; refusal: Refusal }
+  /** `acts` tells whether it was done before the refusal came. */
+  | { is: "refused"; refusal: Refusal; acts: number }
   | { is: "late"; last: Fact<Seen>; acts: number; doubt: string | undefined };
 
 interface Progress<Seen> {
@@ -88,7 +89,7 @@ const look = async <Seen>(
     if (fact.known && isDue(wanted, fact.value, progress, now)) {
       const refusal = await wanted.permitted?.();
       if (refusal) {
-        progress.end = { is: "refused", refusal };
+        progress.end = { is: "refused", refusal, acts: progress.acts };
         return progress;
       }
       await act(clock, wanted, fact.value, progress);

@@ -13,8 +13,12 @@ export interface Lease {
   holder: string;
   /** Modelled or real milliseconds since 1970 of the last change of region. */
   movedAtMilliseconds: number;
+  /** While `moving`: the old region is well and gives the lease away by agreement. */
+  planned?: boolean;
   /** How many runs towards the next epoch have ended without moving it. Names the next run. */
   attempt: number;
+  /** An operator has seen the last move and says that the block period need not hold the next one. */
+  acknowledged?: boolean;
 }
 
 /** The one item of the lease in the coordination table. */
@@ -33,7 +37,10 @@ const leaseOf = (item: Item): Lease => ({
   state: item.state === "held" ? "held" : "moving",
   holder: String(item.holder),
   movedAtMilliseconds: Number(item.movedAtMilliseconds),
+  ...(item.planned === true ? { planned: true } : {}),
   attempt: Number(item.attempt ?? 1),
+  // Of this very epoch: a later move has to be acknowledged anew.
+  ...(item.acknowledgedEpoch === Number(item.epoch) ? { acknowledged: true } : {}),
 });
 
 /** The first lease, made when the platform is deployed. Never replaces one. */
@@ -59,7 +66,7 @@ export type Claim = { held: Lease } | { lost: Lease };
 export const claimLease = async (
   table: Coordination,
   seen: Lease,
-  to: { region: string; holder: string; nowMilliseconds: number },
+  to: { region: string; holder: string; nowMilliseconds: number; planned?: boolean },
 ): Promise<Claim> => {
   const result = await table.write(leaseId, {
     set: {
@@ -68,6 +75,7 @@ export const claimLease = async (
       state: "moving",
       holder: to.holder,
       movedAtMilliseconds: to.nowMilliseconds,
+      planned: to.planned ?? false,
       attempt: 1,
     },
     onlyIf: "#epoch = :seen AND #region = :from AND #state = :held",
@@ -92,6 +100,53 @@ export const settleLease = async (
   });
   if (!result.item) throw new Error("the lease has vanished from the coordination table");
   return result.written ? { held: leaseOf(result.item) } : { lost: leaseOf(result.item) };
+};
+
+/**
+ * Gives a lease back that was claimed and not used: one more epoch, so that whoever obeyed the claim
+ * sees that it is over. `before` is the lease as it was; its date stays, since nothing has moved.
+ */
+export const returnLease = async (
+  table: Coordination,
+  claimed: { epoch: number; holder: string },
+  before: Lease,
+): Promise<Claim> => {
+  const epoch = claimed.epoch + 1;
+  const result = await table.write(leaseId, {
+    set: {
+      epoch,
+      region: before.region,
+      state: "held",
+      planned: false,
+      movedAtMilliseconds: before.movedAtMilliseconds,
+      attempt: 1,
+      // Nothing has moved, so what was said about the last move still holds.
+      ...(before.acknowledged ? { acknowledgedEpoch: epoch } : {}),
+    },
+    onlyIf: "#epoch = :epoch AND #holder = :holder AND #state = :moving",
+    values: { epoch: claimed.epoch, holder: claimed.holder, moving: "moving" },
+  });
+  if (!result.item) throw new Error("the lease has vanished from the coordination table");
+  const lease = leaseOf(result.item);
+  const ours = lease.epoch === epoch && lease.region === before.region;
+  return ours ? { held: lease } : { lost: lease };
+};
+
+/**
+ * Says that the last move was looked at: the block period does not hold the next one. Bound to the
+ * epoch that was seen; false when the lease has moved since, or is on the move.
+ */
+export const acknowledgeMove = async (
+  table: Coordination,
+  seen: Lease,
+  by: string,
+): Promise<boolean> => {
+  const { written } = await table.write(leaseId, {
+    set: { acknowledgedBy: by, acknowledgedEpoch: seen.epoch },
+    onlyIf: "#epoch = :epoch AND #state = :held",
+    values: { epoch: seen.epoch, held: "held" },
+  });
+  return written;
 };
 
 /** A run that ends without a claim makes room for the next run's name. Safe to repeat. */

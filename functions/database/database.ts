@@ -41,9 +41,10 @@ const perform = async (session: Session, roles: string[], request: DatabaseReque
     case "logins":
       return logins(session, roles);
     case "fence":
-      return fence(session, roles);
+      return fence(session, roles, request.epoch ?? 0);
     case "liftFence": {
-      await session.query(statements.nameRoles.text, [roles.join(",")]);
+      const epoch = request.epoch ?? Number.MAX_SAFE_INTEGER;
+      await session.query(statements.nameRoles.text, [roles.join(","), String(epoch)]);
       await session.query(statements.openLogins.text);
       return logins(session, roles);
     }
@@ -86,8 +87,8 @@ const logins = async (session: Session, roles: string[]): Promise<Logins> => {
  * would otherwise outlive the fence. The position after it is what a replica must have replayed for
  * nothing acknowledged to be missing.
  */
-const fence = async (session: Session, roles: string[]) => {
-  await session.query(statements.nameRoles.text, [roles.join(",")]);
+const fence = async (session: Session, roles: string[], epoch: number) => {
+  await session.query(statements.nameRoles.text, [roles.join(","), String(epoch)]);
   await session.query(statements.closeLogins.text);
   const { rows } = await session.query(statements.endSessions.text, [roles]);
   const { lsn } = await position(session);

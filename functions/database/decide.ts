@@ -12,12 +12,18 @@ export const request = z.discriminatedUnion("do", [
   }),
   z.strictObject({ do: z.literal("position") }),
   z.strictObject({ do: z.literal("logins") }),
-  z.strictObject({ do: z.literal("fence") }),
-  z.strictObject({ do: z.literal("liftFence") }),
+  z.strictObject({ do: z.literal("fence"), epoch: z.optional(z.int()) }),
+  z.strictObject({ do: z.literal("liftFence"), epoch: z.optional(z.int()) }),
   z.strictObject({ do: z.literal("probeWrite"), epoch: z.int() }),
 ]);
 
 export type DatabaseRequest = z.infer<typeof request>;
+
+/*
+ * The epoch of `fence` is kept with the roles that it closes, and `liftFence` with an older one is
+ * refused: whoever read the lease before it moved, and was slow, must not open what was closed since.
+ * Without an epoch, which is a person's word, a fence is always lifted.
+ */
 
 /** Where a server stands. Milliseconds are the guard's clock at the time of the heartbeat. */
 export interface Position {

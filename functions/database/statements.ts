@@ -20,7 +20,10 @@ export const statements = {
         region text NOT NULL, epoch bigint NOT NULL,
         written_at_ms bigint NOT NULL, contact_at_ms bigint NOT NULL);
       CREATE TABLE IF NOT EXISTS nightshift.probe (
-        singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), epoch bigint NOT NULL)`,
+        singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), epoch bigint NOT NULL);
+      CREATE TABLE IF NOT EXISTS nightshift.fence (
+        singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), epoch bigint NOT NULL);
+      INSERT INTO nightshift.fence (epoch) VALUES (0) ON CONFLICT (singleton) DO NOTHING`,
   },
 
   /**
@@ -59,11 +62,18 @@ export const statements = {
       FROM pg_roles AS r WHERE r.rolname = ANY ($1) ORDER BY r.rolname`,
   },
 
-  /** Closes the application's logins and makes whatever they still run read-only. */
+  /**
+   * Closes the application's logins and makes whatever they still run read-only. Keeps the epoch of
+   * the fence in the same transaction; a database that was never prepared is closed all the same.
+   */
   closeLogins: {
     readOnly: false,
     text: `
       DO $$ DECLARE name text; BEGIN
+        IF to_regclass('nightshift.fence') IS NOT NULL THEN
+          UPDATE nightshift.fence
+            SET epoch = greatest(epoch, current_setting('nightshift.epoch')::bigint);
+        END IF;
         FOR name IN SELECT rolname FROM pg_roles
           WHERE rolname = ANY (string_to_array(current_setting('nightshift.roles'), ','))
         LOOP
@@ -81,11 +91,21 @@ export const statements = {
         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = ANY ($1)) AS ended`,
   },
 
-  /** Opens the application's logins again. */
+  /**
+   * Opens the application's logins again, unless they were closed at a newer epoch. The lock on the row
+   * puts opening and closing in an order: whoever has read an old lease and was slow finds the newer
+   * fence, and opens nothing.
+   */
   openLogins: {
     readOnly: false,
     text: `
-      DO $$ DECLARE name text; BEGIN
+      DO $$ DECLARE name text; fenced bigint; BEGIN
+        IF to_regclass('nightshift.fence') IS NOT NULL THEN
+          SELECT epoch INTO fenced FROM nightshift.fence FOR UPDATE;
+          IF fenced > current_setting('nightshift.epoch')::bigint THEN
+            RAISE EXCEPTION 'fenced at epoch %, which is newer', fenced;
+          END IF;
+        END IF;
         FOR name IN SELECT rolname FROM pg_roles
           WHERE rolname = ANY (string_to_array(current_setting('nightshift.roles'), ','))
         LOOP
@@ -95,8 +115,12 @@ export const statements = {
       END $$`,
   },
 
-  /** Names the application's roles to the two statements above, for this session only. */
-  nameRoles: { readOnly: true, text: `SELECT set_config('nightshift.roles', $1, false)` },
+  /** Names the application's roles and the epoch to the two statements above, for this session only. */
+  nameRoles: {
+    readOnly: true,
+    text: `
+      SELECT set_config('nightshift.roles', $1, false), set_config('nightshift.epoch', $2, false)`,
+  },
 
   /** A committed write proves that the server takes writes. */
   probeWrite: {

@@ -6,9 +6,11 @@ import {
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
   DescribeDBInstancesCommand,
+  ModifyDBInstanceCommand,
   PromoteReadReplicaCommand,
   RDSClient,
 } from "@aws-sdk/client-rds";
+import { ChangeResourceRecordSetsCommand, Route53Client } from "@aws-sdk/client-route-53";
 import {
   DescribeSecretCommand,
   GetSecretValueCommand,
@@ -16,6 +18,7 @@ import {
   SecretsManagerClient,
   StopReplicationToReplicaCommand,
 } from "@aws-sdk/client-secrets-manager";
+import { readAbort } from "../../shared/abort.ts";
 import { approvals } from "../../shared/approval.ts";
 import { sha256 } from "../../shared/canonical.ts";
 import { clientOptions, farInvocation, invocation } from "../../shared/clients.ts";
@@ -24,13 +27,21 @@ import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
 import { invoker } from "../../shared/invoke.ts";
 import { dynamodbJournal, journal } from "../../shared/journal.ts";
-import { claimLease, closeAttempt, readLease, settleLease } from "../../shared/lease.ts";
+import {
+  claimLease,
+  closeAttempt,
+  readLease,
+  returnLease,
+  settleLease,
+} from "../../shared/lease.ts";
 import { escalation, runMessage } from "../../shared/message.ts";
 import { readPause } from "../../shared/pause.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
+import { type DatabaseSettings, readSettings, settingsOf } from "../../shared/settings.ts";
 import type { Run } from "./failover.ts";
 import type { Ports, PublicView } from "./ports.ts";
+import { isFinal } from "./states.ts";
 import { viewOf } from "./view.ts";
 
 interface StandbyLink extends Record<string, unknown> {
@@ -44,6 +55,9 @@ interface StandbyLink extends Record<string, unknown> {
   /** Where this region is reached without the public name. */
   regionalName: string;
   publicUrl: string;
+  /** The records of the public name: both regions' set identifiers. */
+  zoneId: string;
+  recordSets: string[];
 }
 
 export const failoverPorts = (runtime: Runtime): Ports => {
@@ -68,15 +82,19 @@ export const failoverPorts = (runtime: Runtime): Ports => {
       ttlSeconds: config.domain.ttlSeconds,
     },
     readLease: () => readLease(table),
-    claimLease: (seen, run) =>
+    claimLease: (seen, run, planned) =>
       claimLease(table, seen, {
+        planned,
         region: here,
         holder: run,
         nowMilliseconds: Math.floor(clock.now()),
       }),
+    returnLease: (claimed, before) => returnLease(table, claimed, before),
     settleLease: (epoch, run) => settleLease(table, epoch, run),
     closeAttempt: (seen) => closeAttempt(table, seen),
     readPause: () => readPause(table),
+    readAbort: async (run) => (await readAbort(table, run)) ?? null,
+    keptSettings: () => readSettings(table, home),
     readContact: async () => (await readContact(table, home)) ?? null,
     approvals: asking,
     ...replica(runtime, here, link.replica),
@@ -110,6 +128,29 @@ const replica = (runtime: Runtime, region: string, id: string) => {
         isReplica: instance.ReadReplicaSourceDBInstanceIdentifier !== undefined,
         replicating: infos.some(({ Status }) => Status === "replicating"),
       };
+    },
+    settings: async () => {
+      const { DBInstances } = await client.send(
+        new DescribeDBInstancesCommand({ DBInstanceIdentifier: id }),
+      );
+      const instance = DBInstances?.[0];
+      if (!instance) throw new Error(`RDS does not know ${id} in ${region}`);
+      return settingsOf(instance);
+    },
+    applySettings: async (wanted: DatabaseSettings) => {
+      await client.send(
+        new ModifyDBInstanceCommand({
+          DBInstanceIdentifier: id,
+          ApplyImmediately: true,
+          BackupRetentionPeriod: wanted.backupRetentionDays,
+          MultiAZ: wanted.multiAz,
+          DeletionProtection: wanted.deletionProtection,
+          CopyTagsToSnapshot: wanted.copyTagsToSnapshot,
+          MonitoringInterval: wanted.monitoringIntervalSeconds,
+          ...(wanted.monitoringRole ? { MonitoringRoleArn: wanted.monitoringRole } : {}),
+          ...(wanted.parameterGroup ? { DBParameterGroupName: wanted.parameterGroup } : {}),
+        }),
+      );
     },
     promote: async () => {
       // The real retention and the other settings are re-applied afterwards; 0 is never right.
@@ -188,6 +229,7 @@ const secrets = (runtime: Runtime, region: string, link: StandbyLink) => {
 const publicSide = (runtime: Runtime, link: StandbyLink) => {
   const { web, config } = runtime;
   const { resolvers, writeProbe } = config.failover;
+  const route53 = new Route53Client(clientOptions(runtime, "us-east-1"));
   const addresses = async (name: string, resolver: string) =>
     (await web.resolve(name, resolver)).sort().join(" ");
   const answersHere = async (resolver: string): Promise<boolean> => {
@@ -208,6 +250,26 @@ const publicSide = (runtime: Runtime, link: StandbyLink) => {
         here: resolvers.filter((_, index) => isHere(index)),
         elsewhere: resolvers.filter((_, index) => !isHere(index)),
       };
+    },
+    changeRecords: async () => {
+      const records = link.recordSets.map((SetIdentifier, index) => ({
+        Action: "UPSERT" as const,
+        ResourceRecordSet: {
+          Name: config.domain.name,
+          Type: "CNAME" as const,
+          TTL: config.domain.ttlSeconds,
+          SetIdentifier,
+          Failover: index === 0 ? ("PRIMARY" as const) : ("SECONDARY" as const),
+          ResourceRecords: [{ Value: link.regionalName }],
+        },
+      }));
+      // Without health checks: the first record is always taken, and both name this region.
+      await route53.send(
+        new ChangeResourceRecordSetsCommand({
+          HostedZoneId: link.zoneId,
+          ChangeBatch: { Changes: records },
+        }),
+      );
     },
     probePublicWrite: async () => {
       const [address] = await web.resolve(config.domain.name, resolvers[0] ?? "");
@@ -234,9 +296,17 @@ const telling = (runtime: Runtime, region: string, asking: ReturnType<typeof app
     timeoutSeconds: 5,
     attempts: 2,
   });
+  // A Slack that does not answer is left alone for a minute: waiting for it would delay the run.
+  let silentUntil = 0;
+  const left = () => {
+    silentUntil = runtime.clock.now() + 60_000;
+    return null;
+  };
   return {
     journal: book.append,
     show: async (run: Run) => {
+      const mustBeTried = run.state === "asking" || isFinal(run.state);
+      if (runtime.clock.now() < silentUntil && !mustBeTried) return null;
       const approval = run.state === "asking" && run.hash ? await asking.read(run.hash) : undefined;
       const expiresAt = approval?.expiresAtMilliseconds ?? null;
       const message = runMessage(viewOf(run, runtime.config.objectives.rpoSeconds, expiresAt));
@@ -245,10 +315,10 @@ const telling = (runtime: Runtime, region: string, asking: ReturnType<typeof app
       }
       if (run.message) {
         const updated = await slack.update(run.message.ts, message);
-        return updated.delivered ? run.message : null;
+        return updated.delivered ? run.message : left();
       }
       const posted = await slack.post(message);
-      return posted.delivered ? { channel: posted.channel, ts: posted.ts } : null;
+      return posted.delivered ? { channel: posted.channel, ts: posted.ts } : left();
     },
   };
 };

@@ -5,7 +5,7 @@ import type { Fact, Refusal } from "../../shared/outcome.ts";
 import type { Pause } from "../../shared/pause.ts";
 import { whilePaused } from "../../shared/pause.ts";
 import type { Position } from "../database/decide.ts";
-import type { Trigger } from "./request.ts";
+import type { Kind, Trigger, Wish } from "./request.ts";
 
 export interface Replica {
   id: string;
@@ -59,6 +59,7 @@ export interface LossStatement {
 }
 
 export interface Plan {
+  kind: Kind;
   run: string;
   epoch: number;
   from: string;
@@ -79,22 +80,25 @@ export type Decision =
 export const judge = (
   facts: Facts,
   policy: Policy,
-  trigger: Trigger,
-  run: string,
+  { kind, trigger, run }: Wish,
   now: number,
 ): Decision => {
-  const loss = lossOf(facts, policy);
+  const planned = kind === "switchover";
+  const measured = lossOf(facts, policy);
+  const loss = planned ? lossless(measured) : measured;
   const refusals = [
     ...leaseRefusals(facts.lease, policy, trigger, now),
     ...pauseRefusals(facts.pause),
     ...replicaRefusals(facts.replica),
-    ...lossRefusals(loss, trigger),
+    ...(planned ? switchoverRefusals(facts, policy, measured, now) : lossRefusals(loss, trigger)),
   ];
   if (refusals.length > 0 || !facts.lease.known || !facts.replica.known) {
     return { kind: "refuse", refusals };
   }
-  const approvals = approvalsNeeded(policy, trigger, loss);
+  const beats = homeBeats(facts, policy, now);
+  const approvals = approvalsNeeded(policy, trigger, loss, beats);
   const plan: Plan = {
+    kind,
     run,
     epoch: facts.lease.value.epoch + 1,
     from: policy.home,
@@ -104,7 +108,7 @@ export const judge = (
     trigger,
     loss,
     approvals,
-    warnings: warningsOf(facts, policy, now),
+    warnings: warningsOf(facts, policy, kind, now),
   };
   return { kind: "proceed", plan, reasons: [loss.text, ...plan.warnings] };
 };
@@ -137,13 +141,14 @@ const leaseRefusals = (
     );
   }
   const sinceSeconds = (now - movedAtMilliseconds) / 1000;
-  const blocked = epoch > 1 && sinceSeconds < policy.blockPeriodSeconds;
+  const recent = epoch > 1 && sinceSeconds < policy.blockPeriodSeconds;
+  const blocked = recent && lease.value.acknowledged !== true;
   if (blocked && !trigger.overrides.includes("block-period")) {
     const left = Math.ceil(policy.blockPeriodSeconds - sinceSeconds);
     return refuse(
       "block-period",
       `The last failover was ${Math.round(sinceSeconds)} s ago and the block period lasts ${left} s more. ` +
-        'Acknowledge it with the override "block-period" to go on.',
+        'Acknowledge it (/nightshift ack), or name the override "block-period", to go on.',
     );
   }
   return [];
@@ -176,13 +181,52 @@ const lossRefusals = (loss: LossStatement, trigger: Trigger): Refusal[] => {
   );
 };
 
-/** Nobody is skipped for a move whose loss is not known to be within the operator's own limit. */
-const approvalsNeeded = (policy: Policy, trigger: Trigger, loss: LossStatement): number =>
-  policy.automatic && trigger.by === "alarm" && loss.verdict === "within" ? 0 : policy.approvals;
+/**
+ * A planned move is given up rather than carried through with a loss: it waits until the replica has
+ * everything, and gives the lease back when that does not happen.
+ */
+const lossless = (measured: LossStatement): LossStatement => ({
+  ...measured,
+  boundSeconds: 0,
+  text:
+    "Nothing that was acknowledged can be lost: writes are stopped, the replica gets the whole log, " +
+    "and only then it is promoted. Otherwise the old region goes on.",
+});
 
-const warningsOf = (facts: Facts, policy: Policy, now: number): string[] => {
+const switchoverRefusals = (
+  facts: Facts,
+  policy: Policy,
+  measured: LossStatement,
+  now: number,
+): Refusal[] => {
+  if (!homeBeats(facts, policy, now)) {
+    return refuse(
+      "home-silent",
+      `${policy.home} does not tell of heartbeats, so it cannot give the lease away by agreement. ` +
+        "If it is lost, this is a failover.",
+    );
+  }
+  if (measured.verdict === "within") return [];
+  return refuse("lag", `The replica is not close enough to begin: ${measured.text}`);
+};
+
+/**
+ * Nobody is skipped for a move whose loss is not known to be within the operator's own limit, nor for
+ * leaving a region whose database lives: its alarm may tell of a fence that was just taken down again.
+ */
+const approvalsNeeded = (
+  policy: Policy,
+  trigger: Trigger,
+  loss: LossStatement,
+  isAlive: boolean,
+): number => {
+  const isSure = trigger.by === "alarm" && loss.verdict === "within" && !isAlive;
+  return policy.automatic && isSure ? 0 : policy.approvals;
+};
+
+const warningsOf = (facts: Facts, policy: Policy, kind: Kind, now: number): string[] => {
   const warnings: string[] = [];
-  if (homeBeats(facts, policy, now)) {
+  if (kind === "emergency" && homeBeats(facts, policy, now)) {
     warnings.push(`${policy.home} is alive: its database still takes writes and tells of them.`);
   }
   if (!facts.capacity.known) {

@@ -4,16 +4,18 @@ import type { Line } from "../../shared/journal.ts";
 import type { Lease } from "../../shared/lease.ts";
 import { sentence } from "../../shared/outcome.ts";
 import type { Steps } from "../../shared/steps.ts";
-import { activities, undo } from "./activities.ts";
+import { activities } from "./activities.ts";
 import type { Facts, Plan, Policy } from "./decide.ts";
 import type { Ports } from "./ports.ts";
-import type { FailoverRequest, Trigger } from "./request.ts";
+import { undo } from "./prepare.ts";
+import type { Kind, Trigger, Wish } from "./request.ts";
 import type { State, Transition } from "./states.ts";
 import { isFinal, transition } from "./states.ts";
 
 /** All that a run knows. Rebuilt from step results when it is resumed; never holds a secret. */
 export interface Run {
   name: string;
+  kind: Kind;
   trigger: Trigger;
   policy: Policy;
   state: State;
@@ -26,6 +28,8 @@ export interface Run {
   epoch: number | null;
   desiredBefore: number | null;
   fence: FenceLayer[];
+  /** Where the old database's log ended, when its guard could say so. */
+  fencedLsn: string | null;
   approvedBy: string[];
   /** How often the promotion was asked for; asking again while in doubt does not promote twice. */
   promoteCalls: number;
@@ -74,33 +78,33 @@ export interface Result {
 const movesLimit = 60;
 
 /** Walks the table from `proposed` to one of its ends. */
-export const failover = async (
-  steps: Steps,
-  ports: Ports,
-  request: FailoverRequest,
-): Promise<Result> => {
+export const failover = async (steps: Steps, ports: Ports, wish: Wish): Promise<Result> => {
   const { clock, policy } = ports;
-  const { run: name } = request;
+  const { run: name, trigger } = wish;
   const startedAtMilliseconds = await steps.step("begin", async () => Math.floor(clock.now()));
-  const run = newRun(name, request.trigger, policy, startedAtMilliseconds);
+  const run = newRun(wish, policy, startedAtMilliseconds);
   const work: Work = { steps, clock, ports, run };
   await record(work, "begin", {
     kind: "saw",
-    text: `${request.trigger.who}: ${request.trigger.reason}`,
-    data: { trigger: request.trigger },
+    text: `${trigger.who}: ${trigger.reason}`,
+    data: { kind: wish.kind, trigger },
   });
   for (let move = 1; !isFinal(run.state); move += 1) {
     if (move > movesLimit) throw new Error(`${name} made ${movesLimit} moves without an end`);
     const ending = await perform(work);
     const row = transition(run.state, ending.on);
-    if (row.to === "aborted") ending.notes.push(...(await undo(work)));
+    // Also when a human is asked before anything was moved: the next run needs a name of its own.
+    if (row.to === "aborted" || (row.to === "needs-human" && run.epoch === null)) {
+      ending.notes.push(...(await undo(work)));
+    }
     await enter(work, move, row, ending);
   }
   return resultOf(run);
 };
 
-const newRun = (name: string, trigger: Trigger, policy: Policy, at: number): Run => ({
-  name,
+const newRun = ({ run, kind, trigger }: Wish, policy: Policy, at: number): Run => ({
+  name: run,
+  kind,
   trigger,
   policy,
   state: "proposed",
@@ -112,6 +116,7 @@ const newRun = (name: string, trigger: Trigger, policy: Policy, at: number): Run
   epoch: null,
   desiredBefore: null,
   fence: [],
+  fencedLsn: null,
   approvedBy: [],
   promoteCalls: 0,
   pastReturn: false,

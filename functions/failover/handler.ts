@@ -7,16 +7,20 @@ import type { Runtime } from "../../shared/runtime.ts";
 import { atFirstEvent, processRuntime } from "../../shared/runtime.ts";
 import { failoverPorts } from "./aws.ts";
 import { failover } from "./failover.ts";
+import { rebuild, rebuildRequest } from "./rebuild.ts";
+import { rebuildPorts } from "./rebuild-aws.ts";
 import { request } from "./request.ts";
 
 export const assemble = (runtime: Runtime) => {
-  const ports = failoverPorts(runtime);
+  const [moves, rebuilds] = [failoverPorts(runtime), rebuildPorts(runtime)];
   return middy<unknown, unknown, Error, DurableContext>({
     executionMode: executionModeDurableContext,
     // Its timer is on real time and outlives a suspended run; the service ends late invocations.
     timeoutEarlyInMillis: 0,
   }).handler((event: unknown, context: DurableContext) =>
-    failover(durableSteps(context), ports, request.parse(event)),
+    (event as { kind?: string }).kind === "rebuild"
+      ? rebuild(durableSteps(context), rebuilds, rebuildRequest.parse(event))
+      : failover(durableSteps(context), moves, request.parse(event)),
   );
 };
 

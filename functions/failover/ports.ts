@@ -4,6 +4,7 @@ import type { Contact } from "../../shared/contact.ts";
 import type { Line } from "../../shared/journal.ts";
 import type { Claim, Lease } from "../../shared/lease.ts";
 import type { Pause } from "../../shared/pause.ts";
+import type { DatabaseSettings } from "../../shared/settings.ts";
 import type { DatabaseAnswers, DatabaseRequest } from "../database/decide.ts";
 import type { GuardReport } from "../guard/guard.ts";
 import type { Capacity, Policy, Replica } from "./decide.ts";
@@ -14,19 +15,32 @@ export interface Ports {
   /** How this function signs what it records. */
   name: string;
   clock: Clock;
-  policy: Policy & { approvalExpirySeconds: number; ttlSeconds: number };
+  policy: Policy & {
+    approvalExpirySeconds: number;
+    ttlSeconds: number;
+    dns: "health-check" | "change-records";
+  };
 
   readLease(): Promise<Lease>;
-  claimLease(seen: Lease, run: string): Promise<Claim>;
+  claimLease(seen: Lease, run: string, planned: boolean): Promise<Claim>;
+  /** Undoes a claim before anything was promoted. */
+  returnLease(claimed: { epoch: number; holder: string }, before: Lease): Promise<Claim>;
   settleLease(epoch: number, run: string): Promise<Claim>;
   closeAttempt(seen: Lease): Promise<void>;
   readPause(): Promise<Pause>;
+  /** Who has told this run to stop, and why; null when nobody has. */
+  readAbort(run: string): Promise<{ by: string; reason: string } | null>;
   /** The old region's last contact, or null when it never had one. */
   readContact(): Promise<Contact | null>;
   approvals: Approvals;
 
   replica(): Promise<Replica>;
   promote(): Promise<void>;
+  /** The settings that the old primary had while it was well; null when nobody has kept them. */
+  keptSettings(): Promise<DatabaseSettings | null>;
+  /** Those of this region's database, pending changes included. */
+  settings(): Promise<DatabaseSettings>;
+  applySettings(settings: DatabaseSettings): Promise<void>;
   capacity(): Promise<Capacity>;
   setDesired(instances: number): Promise<void>;
   secretNames: string[];
@@ -41,6 +55,8 @@ export interface Ports {
 
   /** What resolvers and the public name say. */
   publicView(): Promise<PublicView>;
+  /** The second way to send users here: changes the records, which needs Route 53's control plane. */
+  changeRecords(): Promise<void>;
   /** A real write through the public name; whether it answered as the operator's config expects. */
   probePublicWrite(): Promise<{ accepted: boolean; detail: string }>;
 

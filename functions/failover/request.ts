@@ -5,6 +5,8 @@ import * as z from "zod/mini";
  * alarm, from Slack and from the command line is one run.
  */
 export const request = z.strictObject({
+  /** `emergency`: the old region is lost. `switchover`: it is well, and nothing may be lost. */
+  kind: z._default(z.enum(["emergency", "switchover"]), "emergency"),
   run: z.string().check(z.regex(/^failover-\d+-\d+$/)),
   trigger: z.strictObject({
     by: z.enum(["alarm", "operator"]),
@@ -15,7 +17,11 @@ export const request = z.strictObject({
   }),
 });
 
-export type FailoverRequest = z.infer<typeof request>;
+/** What starts a run, as it is sent. */
+export type FailoverRequest = z.input<typeof request>;
+/** What starts a run, as it was accepted. */
+export type Wish = z.output<typeof request>;
+export type Kind = Wish["kind"];
 
 /** Who or what wants the failover, and what they have said yes to beforehand, one by one by name. */
 export type Trigger = FailoverRequest["trigger"];

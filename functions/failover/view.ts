@@ -2,7 +2,8 @@ import type { RunView } from "../../shared/message.ts";
 import type { Run } from "./failover.ts";
 import type { State } from "./states.ts";
 
-const sentences: Record<State, string> = {
+/** What a run does while it is in a state. */
+export const sentences: Record<State, string> = {
   proposed: "Looking at both regions",
   assessed: "The move is possible",
   warming: "Warming the standby region",
@@ -10,11 +11,14 @@ const sentences: Record<State, string> = {
   approved: "Approved; looking once more before anything is moved",
   claimed: "The lease is moved; fencing the old region",
   isolating: "Waiting until the old region must have fenced itself",
+  draining: "Waiting until the replica has everything",
+  returning: "Giving the lease back to the old region",
   fenced: "Promoting the replica",
   promoted: "Opening the new primary",
   writable: "Re-pointing the secrets",
   repointed: "Making the new region active",
   serving: "Checking what users get",
+  hardening: "Users are served; giving the new primary its backups and protection",
   done: "Done: users are served by the new region",
   aborted: "Ended without a move",
   "needs-human": "Stopped: this needs a human",

@@ -4,6 +4,7 @@ import {
   UpdateAutoScalingGroupCommand,
 } from "@aws-sdk/client-auto-scaling";
 import {
+  AuthorizeSecurityGroupIngressCommand,
   DescribeSecurityGroupsCommand,
   EC2Client,
   RevokeSecurityGroupIngressCommand,
@@ -13,6 +14,7 @@ import {
   ElasticLoadBalancingV2Client,
   ModifyRuleCommand,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { DescribeDBInstancesCommand, RDSClient } from "@aws-sdk/client-rds";
 import { clientOptions, invocation } from "../../shared/clients.ts";
 import { readContact, writeContact } from "../../shared/contact.ts";
 import { coordination } from "../../shared/coordination.ts";
@@ -21,14 +23,17 @@ import { readLease } from "../../shared/lease.ts";
 import { logger } from "../../shared/log.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
+import { keepSettings, settingsOf } from "../../shared/settings.ts";
 import type { Role } from "./decide.ts";
 import type { GuardPorts } from "./guard.ts";
 
 interface GuardedLink extends Record<string, unknown> {
+  databaseId: string;
   /** ARN of the listener rule that answers `/.well-known/nightshift/role`. */
   roleRule: string;
   databaseSecurityGroup: string;
   applicationSecurityGroup: string;
+  databasePort: number;
   autoScalingGroup: string;
 }
 
@@ -37,6 +42,7 @@ export const guardPorts = (runtime: Runtime): GuardPorts => {
   const link = linked<GuardedLink>(runtime, "Guarded");
   const database = linked<{ name: string }>(runtime, "DatabaseFunction");
   const table = coordination(runtime);
+  const databases = new RDSClient(clientOptions(runtime, region));
   const functions = invoker(runtime, invocation);
   const log = logger(runtime);
   const { isolationSeconds, heartbeatSeconds } = runtime.config.failover;
@@ -48,6 +54,16 @@ export const guardPorts = (runtime: Runtime): GuardPorts => {
     readContact: () => readContact(table, region),
     writeContact: (contact) => writeContact(table, contact),
     database: (request) => functions.ask(region, database.name, request),
+    databaseSettings: async () => {
+      const { DBInstances } = await databases.send(
+        new DescribeDBInstancesCommand({ DBInstanceIdentifier: link.databaseId }),
+      );
+      const instance = DBInstances?.[0];
+      if (!instance) throw new Error(`RDS does not know ${link.databaseId} in ${region}`);
+      return settingsOf(instance);
+    },
+    keepSettings: (settings) =>
+      keepSettings(table, region, settings, Math.floor(runtime.clock.now())),
     ...roleRule(runtime, region, link.roleRule),
     ...ingress(runtime, region, link),
     ...capacity(runtime, region, link.autoScalingGroup),
@@ -108,20 +124,34 @@ const ingress = (runtime: Runtime, region: string, link: GuardedLink) => {
         }),
       );
     },
+    restoreIngress: async () => {
+      const { applicationSecurityGroup: GroupId, databasePort: port } = link;
+      const UserIdGroupPairs = [{ GroupId }];
+      const permission = { IpProtocol: "tcp", FromPort: port, ToPort: port, UserIdGroupPairs };
+      const authorize = new AuthorizeSecurityGroupIngressCommand({
+        GroupId: link.databaseSecurityGroup,
+        IpPermissions: [permission],
+      });
+      // Not looked at first: a look may show the group as it was before it was closed.
+      await client.send(authorize).catch((error) => {
+        if (!(error instanceof Error && error.name === "InvalidPermission.Duplicate")) throw error;
+      });
+    },
   };
 };
 
 const capacity = (runtime: Runtime, region: string, name: string) => {
   const client = new AutoScalingClient(clientOptions(runtime, region));
+  const look = async () => {
+    const { AutoScalingGroups } = await client.send(
+      new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name] }),
+    );
+    const group = AutoScalingGroups?.[0];
+    if (!group) throw new Error(`Auto Scaling group ${name} was not found in ${region}`);
+    return { desired: group.DesiredCapacity ?? 0, running: group.Instances?.length ?? 0 };
+  };
   return {
-    capacity: async () => {
-      const { AutoScalingGroups } = await client.send(
-        new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name] }),
-      );
-      const group = AutoScalingGroups?.[0];
-      if (!group) throw new Error(`Auto Scaling group ${name} was not found in ${region}`);
-      return { desired: group.DesiredCapacity ?? 0, running: group.Instances?.length ?? 0 };
-    },
+    capacity: look,
     emptyCapacity: async () => {
       await client.send(
         new UpdateAutoScalingGroupCommand({
@@ -129,6 +159,16 @@ const capacity = (runtime: Runtime, region: string, name: string) => {
           MinSize: 0,
           DesiredCapacity: 0,
         }),
+      );
+    },
+    restoreCapacity: async () => {
+      const { minimum: MinSize, desired: DesiredCapacity } = runtime.config.sizes.application;
+      const { desired } = await look();
+      const group = { AutoScalingGroupName: name, MinSize };
+      // The minimum in any case, which brings instances up also when the look was an old one; the
+      // wanted number only where it was taken away, since load may have asked for more meanwhile.
+      await client.send(
+        new UpdateAutoScalingGroupCommand(desired === 0 ? { ...group, DesiredCapacity } : group),
       );
     },
   };

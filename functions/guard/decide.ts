@@ -37,12 +37,22 @@ export interface GuardPolicy {
 }
 
 export type GuardDecision =
-  /** This region writes: keep the heartbeat, and say `active` once the lease has settled. */
-  | { kind: "serve"; role: Role; epoch: number; reasons: string[] }
-  /** Another region writes and this one's database is its replica: nothing to stop. */
-  | { kind: "stand-by"; role: "renounced"; epoch: number; reasons: string[] }
-  /** This region must not write any more. `epoch` is what it obeys; null when it is isolated. */
-  | { kind: "fence"; role: "renounced"; epoch: number | null; reasons: string[] }
+  /**
+   * This region writes: keep the heartbeat, and say `active` once the lease has settled. `reopen` when
+   * a fence of its own still stands, because the lease has come back.
+   */
+  | { kind: "serve"; role: Role; epoch: number; reopen: boolean; reasons: string[] }
+  /**
+   * Another region writes and this one's database is its replica: nothing to stop. `reopen` when a fence
+   * from the time before it was a replica still stands.
+   */
+  | { kind: "stand-by"; role: "renounced"; epoch: number; reopen: boolean; reasons: string[] }
+  /**
+   * This region must not write any more. `epoch` is what it obeys; null when it is isolated. A
+   * `gentle` fence closes the logins only: a planned move that is given up must be able to go back
+   * without waiting for instances.
+   */
+  | { kind: "fence"; role: "renounced"; epoch: number | null; gentle: boolean; reasons: string[] }
   /** Too little is known to change anything: wait for the next beat. */
   | { kind: "hold"; reasons: string[] };
 
@@ -57,22 +67,35 @@ export const decide = (facts: GuardFacts, policy: GuardPolicy, now: number): Gua
   if (lease.region === facts.region) {
     const role: Role = lease.state === "held" ? "active" : "renounced";
     const reasons = [`the lease of epoch ${lease.epoch} is here and ${lease.state}`];
-    return { kind: "serve", role, epoch: lease.epoch, reasons };
+    // While the lease is on its way here the run that moves it opens the database, not the guard.
+    const reopen = lease.state === "held" && (facts.contact?.fence ?? []).length > 0;
+    return { kind: "serve", role, epoch: lease.epoch, reopen, reasons };
   }
   const elsewhere = `the lease of epoch ${lease.epoch} is in ${lease.region}`;
   if (facts.position.known && facts.position.value.recovery) {
     const reasons = [elsewhere, "the database here is a replica"];
-    return { kind: "stand-by", role: "renounced", epoch: lease.epoch, reasons };
+    const reopen = (facts.contact?.fence ?? []).length > 0;
+    return { kind: "stand-by", role: "renounced", epoch: lease.epoch, reopen, reasons };
   }
-  if (!facts.position.known && facts.contact?.heartbeatAtMilliseconds === undefined) {
+  if (!facts.position.known && isReplicaByRecord(facts.contact, lease)) {
     const reasons = [elsewhere, `the database here did not answer (${facts.position.why})`];
-    return { kind: "stand-by", role: "renounced", epoch: lease.epoch, reasons };
+    return { kind: "stand-by", role: "renounced", epoch: lease.epoch, reopen: false, reasons };
   }
   const why = facts.position.known
     ? "the database here takes writes"
     : `the database here did not answer (${facts.position.why}) and this region has held the lease`;
-  return { kind: "fence", role: "renounced", epoch: lease.epoch, reasons: [elsewhere, why] };
+  const gentle = lease.planned === true && lease.state === "moving";
+  const reasons = [elsewhere, why];
+  return { kind: "fence", role: "renounced", epoch: lease.epoch, gentle, reasons };
 };
+
+/**
+ * A database that does not answer is a replica when its region has never written, or when the guard has
+ * taken its fence down at this very epoch, which it does on seeing a replica and nothing else.
+ */
+const isReplicaByRecord = (contact: Contact | undefined, { epoch }: Lease): boolean =>
+  contact?.heartbeatAtMilliseconds === undefined ||
+  (contact.epoch === epoch && contact.fence?.length === 0);
 
 const isolated = (
   facts: GuardFacts,
@@ -95,6 +118,6 @@ const isolated = (
   const silentSeconds = (now - last) / 1000;
   const reasons = [silence, `the last contact was ${Math.round(silentSeconds)} s ago`];
   return silentSeconds >= policy.isolationSeconds
-    ? { kind: "fence", role: "renounced", epoch: null, reasons }
+    ? { kind: "fence", role: "renounced", epoch: null, gentle: false, reasons }
     : { kind: "hold", reasons };
 };

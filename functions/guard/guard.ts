@@ -3,8 +3,9 @@ import type { Contact, FenceLayer } from "../../shared/contact.ts";
 import type { Lease } from "../../shared/lease.ts";
 import type { Fact } from "../../shared/outcome.ts";
 import { observed, sentence } from "../../shared/outcome.ts";
+import type { DatabaseSettings } from "../../shared/settings.ts";
 import type { DatabaseAnswers, DatabaseRequest, Logins } from "../database/decide.ts";
-import { isFenced } from "../database/decide.ts";
+import { isFenced, isOpen } from "../database/decide.ts";
 import type { GuardDecision, GuardFacts, GuardPolicy, GuardRequest, Role } from "./decide.ts";
 import { decide } from "./decide.ts";
 
@@ -23,10 +24,18 @@ export interface GuardPorts {
   /** How many ways in from the application to the database the security group still has. */
   openIngress(): Promise<number>;
   closeIngress(): Promise<void>;
+  restoreIngress(): Promise<void>;
   capacity(): Promise<{ desired: number; running: number }>;
   emptyCapacity(): Promise<void>;
+  restoreCapacity(): Promise<void>;
+  databaseSettings(): Promise<DatabaseSettings>;
+  keepSettings(settings: DatabaseSettings): Promise<void>;
   /** Kept by the execution environment between events, and lost with it. */
-  memory: { lastContactMilliseconds?: number; firstBeatMilliseconds?: number };
+  memory: {
+    lastContactMilliseconds?: number;
+    firstBeatMilliseconds?: number;
+    settings?: string;
+  };
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -37,6 +46,8 @@ export interface GuardReport {
   reasons: string[];
   role: Role | "unknown";
   fence: FenceLayer[];
+  /** Where the database's log stood after its logins were closed: nothing acknowledged is beyond it. */
+  fencedLsn: string | null;
 }
 
 /** One minute of guarding: as many beats as fit before the schedule starts the next minute's. */
@@ -44,18 +55,35 @@ export const watch = async (ports: GuardPorts, request: GuardRequest): Promise<G
   const { heartbeatSeconds } = ports.policy;
   const beats = request.do === "watch" ? Math.max(1, Math.floor(60 / heartbeatSeconds)) : 1;
   const start = ports.clock.now();
-  let report = await beat(ports);
+  let report = await beat(ports, true);
+  if (request.do === "watch" && report.role === "active") await keepSettings(ports);
   for (let count = 1; count < beats; count += 1) {
     const due = start + count * heartbeatSeconds * 1000;
     // A beat that would fall into the next minute belongs to the next invocation.
     if (ports.clock.now() >= start + 60_000 - 1000) break;
     await ports.clock.sleep(Math.max(0, due - ports.clock.now()));
-    report = await beat(ports);
+    report = await beat(ports, false);
   }
   return report;
 };
 
-const beat = async (ports: GuardPorts): Promise<GuardReport> => {
+/**
+ * What the primary is made of, kept where it can be read when the region is gone. Written when it has
+ * changed, and once per execution environment.
+ */
+const keepSettings = async (ports: GuardPorts): Promise<void> => {
+  const settings = await observed("RDS", ports.clock.now, ports.databaseSettings);
+  if (!settings.known) {
+    ports.log("the settings of the database cannot be seen", { why: settings.why });
+    return;
+  }
+  const text = JSON.stringify(settings.value);
+  if (text === ports.memory.settings) return;
+  await ports.keepSettings(settings.value);
+  ports.memory.settings = text;
+};
+
+const beat = async (ports: GuardPorts, isFirst: boolean): Promise<GuardReport> => {
   const { clock, region } = ports;
   const contactAtMilliseconds = Math.floor(clock.now());
   const seen = await look(ports);
@@ -63,7 +91,12 @@ const beat = async (ports: GuardPorts): Promise<GuardReport> => {
   const rememberedContactMilliseconds = ports.memory.lastContactMilliseconds;
   const facts = { region, ...seen, rememberedContactMilliseconds, firstBeatMilliseconds };
   const decision = decide(facts, ports.policy, clock.now());
-  const fence = decision.kind === "fence" ? await raiseFence(ports) : [];
+  const raised = decision.kind === "fence" ? await raiseFence(ports, decision, seen.contact) : null;
+  const fence = raised?.layers ?? [];
+  const serves = decision.kind === "serve" && decision.role === "active";
+  const open = !serves || !(isFirst || decision.reopen) || (await keepOpen(ports, decision.epoch));
+  const reopened = decision.kind === "stand-by" && decision.reopen;
+  if (reopened) await openStandby(ports);
   const contact: Contact | undefined = seen.lease.known
     ? { region, contactAtMilliseconds, epoch: seen.lease.value.epoch }
     : undefined;
@@ -74,15 +107,29 @@ const beat = async (ports: GuardPorts): Promise<GuardReport> => {
     Object.assign(contact, await keepHeartbeat(ports, decision.epoch, confirmed));
   }
   if (contact && decision.kind === "fence") contact.fence = fence;
+  if (contact && ((serves && open && decision.reopen) || reopened)) contact.fence = [];
   if (contact) {
     await ports.writeContact(contact);
     // Only now: a failed write is no contact, since whoever waits for this region cannot see it.
     ports.memory.lastContactMilliseconds = contactAtMilliseconds;
   }
-  const role = decision.kind === "hold" ? await ports.role() : await keepRole(ports, decision.role);
+  // Closed and not to be opened is not active: "nobody is active" is what alarms are made of.
+  const wanted = decision.kind === "hold" ? await ports.role() : open ? decision.role : "renounced";
+  const role = decision.kind === "hold" ? wanted : await keepRole(ports, wanted);
   const epoch = decision.kind === "hold" ? null : decision.epoch;
-  const report = { region, decision: decision.kind, epoch, reasons: decision.reasons, role, fence };
-  if (decision.kind === "fence") ports.log("this region is fenced", report);
+  const report = {
+    region,
+    decision: decision.kind,
+    epoch,
+    reasons: decision.reasons,
+    role,
+    fence,
+    fencedLsn: raised?.lsn ?? null,
+  };
+  const before = JSON.stringify(seen.contact?.fence ?? []);
+  if (decision.kind === "fence" && JSON.stringify(fence) !== before) {
+    ports.log("this region is fenced", report);
+  }
   return report;
 };
 
@@ -141,30 +188,91 @@ const keepRole = async (ports: GuardPorts, wanted: Role): Promise<Role> => {
   return wanted;
 };
 
-/** All layers at once: each is worth having when another cannot be reached. */
-const raiseFence = (ports: GuardPorts): Promise<FenceLayer[]> =>
-  Promise.all([
-    layer("logins", async () => {
-      let logins: Logins = await ports.database({ do: "logins" });
-      if (!isFenced(logins)) logins = await ports.database({ do: "fence" });
-      const open = logins.roles.filter((role) => role.canLogin || role.sessions > 0);
-      return { fenced: isFenced(logins), detail: `${open.length} role(s) still open` };
-    }),
-    layer("security-group", async () => {
-      if ((await ports.openIngress()) > 0) await ports.closeIngress();
-      const open = await ports.openIngress();
-      return { fenced: open === 0, detail: `${open} way(s) in from the application` };
-    }),
-    layer("capacity", async () => {
-      if ((await ports.capacity()).desired > 0) await ports.emptyCapacity();
-      const { desired, running } = await ports.capacity();
-      return { fenced: desired === 0 && running === 0, detail: `${running} instance(s) running` };
-    }),
-    layer("role-rule", async () => {
-      if ((await ports.role()) !== "renounced") await ports.setRole("renounced");
-      return { fenced: true, detail: "the region says that it is renounced" };
-    }),
-  ]);
+/**
+ * All layers at once: each is worth having when another cannot be reached. A gentle fence leaves
+ * security group and instances as they are, since closed logins alone stop every write.
+ */
+const raiseFence = async (
+  ports: GuardPorts,
+  { gentle, epoch }: { gentle: boolean; epoch: number | null },
+  contact: Contact | undefined,
+): Promise<{ layers: FenceLayer[]; lsn: string | null }> => {
+  let lsn: string | null = null;
+  const logins = layer("logins", async () => {
+    let state: Logins = await ports.database({ do: "logins" });
+    if (!isFenced(state) || !isFencedAt(contact, epoch)) {
+      state = await ports.database({ do: "fence", ...(epoch === null ? {} : { epoch }) });
+    }
+    lsn = (await ports.database({ do: "position" })).lsn;
+    const open = state.roles.filter((role) => role.canLogin || role.sessions > 0);
+    return { fenced: isFenced(state), detail: `${open.length} role(s) still open` };
+  });
+  const roleRule = layer("role-rule", async () => {
+    if ((await ports.role()) !== "renounced") await ports.setRole("renounced");
+    return { fenced: true, detail: "the region says that it is renounced" };
+  });
+  if (gentle) return { layers: await Promise.all([logins, roleRule]), lsn };
+  const securityGroup = layer("security-group", async () => {
+    if ((await ports.openIngress()) > 0) await ports.closeIngress();
+    const open = await ports.openIngress();
+    return { fenced: open === 0, detail: `${open} way(s) in from the application` };
+  });
+  const capacity = layer("capacity", async () => {
+    if ((await ports.capacity()).desired > 0) await ports.emptyCapacity();
+    const { desired, running } = await ports.capacity();
+    return { fenced: desired === 0 && running === 0, detail: `${running} instance(s) running` };
+  });
+  return { layers: await Promise.all([logins, securityGroup, capacity, roleRule]), lsn };
+};
+
+/** Whether the database has been told of this very epoch; closed in isolation, it has heard of none. */
+const isFencedAt = (contact: Contact | undefined, epoch: number | null): boolean =>
+  epoch === null ||
+  (contact?.epoch === epoch &&
+    contact.fence?.some(({ layer, result }) => layer === "logins" && result === "fenced") === true);
+
+/**
+ * The region that holds the lease is open to its application, whoever closed it: a fence that was
+ * raised in isolation comes down when the lease turns out to be still here. Whether it is open; a
+ * database that does not answer counts as open, since that is not for a fence to mend.
+ */
+const keepOpen = async (ports: GuardPorts, epoch: number): Promise<boolean> => {
+  // Every layer: a guard that reached neither table nor database has closed the other two only.
+  const shut = await observed("fence", ports.clock.now, async () => {
+    const [logins, ways, { desired }] = await Promise.all([
+      ports.database({ do: "logins" }),
+      ports.openIngress(),
+      ports.capacity(),
+    ]);
+    return !isOpen(logins) || ways === 0 || desired === 0;
+  });
+  if (!shut.known || !shut.value) return true;
+  const lowered = await observed("fence", ports.clock.now, () => lowerFence(ports, epoch));
+  if (!lowered.known) ports.log("the fence was not taken down", { why: lowered.why });
+  return lowered.known;
+};
+
+/**
+ * The logins last: they are what the next beat looks at, so what failed before them is tried again. And
+ * when they were closed at a newer epoch than this beat has read, opening them is refused.
+ */
+const lowerFence = async (ports: GuardPorts, epoch: number): Promise<void> => {
+  const lease = await ports.readLease();
+  if (lease.epoch !== epoch) throw new Error(`the lease is at epoch ${lease.epoch} by now`);
+  await ports.restoreIngress();
+  await ports.restoreCapacity();
+  await ports.database({ do: "liftFence", epoch });
+  ports.log("the fence was taken down: the lease is back", {});
+};
+
+/**
+ * The application comes to the replica as it did before the region was the active one. The logins come
+ * with replication, and the capacity is for whoever has built the replica.
+ */
+const openStandby = async (ports: GuardPorts): Promise<void> => {
+  await ports.restoreIngress();
+  ports.log("the database here is a replica again: the application may come in", {});
+};
 
 const layer = async (
   name: FenceLayer["layer"],

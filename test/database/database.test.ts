@@ -234,6 +234,16 @@ describe("the fence on PostgreSQL", () => {
     expect(isOpen(await ask(primary, { do: "logins" }))).toBe(false);
   });
 
+  it("is not lifted by whoever has read an older epoch of the lease, and is by the newer one", async () => {
+    await ask(primary, { do: "fence", epoch: 5 });
+    await expect(ask(primary, { do: "liftFence", epoch: 4 })).rejects.toThrow(/fenced at epoch 5/);
+    expect(isFenced(await ask(primary, { do: "logins" }))).toBe(true);
+    // A fence that is raised late, or in isolation, does not make the newer one forgotten.
+    await ask(primary, { do: "fence", epoch: 3 });
+    await expect(ask(primary, { do: "liftFence", epoch: 4 })).rejects.toThrow(/fenced at epoch 5/);
+    expect(isOpen(await ask(primary, { do: "liftFence", epoch: 5 }))).toBe(true);
+  });
+
   it("is lifted for every role, which then log in and write; twice does no harm", async () => {
     await ask(primary, { do: "fence" });
     expect(isOpen(await ask(primary, { do: "liftFence" }))).toBe(true);

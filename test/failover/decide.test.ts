@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Facts, Policy } from "../../functions/failover/decide.ts";
 import { evidenceOf, fencedAt, judge, lossOf } from "../../functions/failover/decide.ts";
-import type { Trigger } from "../../functions/failover/request.ts";
+import type { Trigger, Wish } from "../../functions/failover/request.ts";
 import { planHash } from "../../shared/approval.ts";
 import type { Fact } from "../../shared/outcome.ts";
 
@@ -28,6 +28,12 @@ const trigger: Trigger = {
   sinceMilliseconds: now - 120 * second,
   overrides: [],
 };
+
+const wish = (of: Trigger, kind: Wish["kind"] = "emergency"): Wish => ({
+  kind,
+  run: "failover-2-1",
+  trigger: of,
+});
 
 const known = <T>(value: T): Fact<T> => ({
   known: true,
@@ -78,7 +84,7 @@ const lost = (): Facts => ({
 const decided = (change: (facts: Facts) => void, how: Partial<Trigger> = {}) => {
   const facts = lost();
   change(facts);
-  return judge(facts, policy, { ...trigger, ...how }, "failover-2-1", now);
+  return judge(facts, policy, wish({ ...trigger, ...how }), now);
 };
 
 const codes = (decision: ReturnType<typeof judge>) =>
@@ -192,17 +198,77 @@ describe("the decision to fail over", () => {
   });
 });
 
+describe("the decision on a planned move", () => {
+  const planned = (change: (facts: Facts) => void, how: Partial<Trigger> = {}) => {
+    const facts = lost();
+    if (facts.contact.known && facts.contact.value) {
+      Object.assign(facts.contact.value, {
+        contactAtMilliseconds: now - 2 * second,
+        heartbeatAtMilliseconds: now - 2 * second,
+      });
+    }
+    if (facts.position.known && facts.position.value.heartbeat) {
+      facts.position.value.heartbeat.writtenAtMilliseconds = now - 12 * second;
+    }
+    change(facts);
+    return judge(facts, policy, wish({ ...trigger, ...how }, "switchover"), now);
+  };
+
+  it("promises that nothing is lost, and asks all the same", () => {
+    expect(planned(() => undefined)).toMatchObject({
+      kind: "proceed",
+      plan: { kind: "switchover", approvals: 2, loss: { verdict: "within", boundSeconds: 0 } },
+    });
+  });
+
+  it.each<[string, (facts: Facts) => void]>([
+    [
+      "home-silent",
+      (facts) => {
+        if (facts.contact.known && facts.contact.value) {
+          facts.contact.value.heartbeatAtMilliseconds = now - 60 * second;
+        }
+      },
+    ],
+    [
+      "lag",
+      (facts) => {
+        if (facts.position.known && facts.position.value.heartbeat) {
+          facts.position.value.heartbeat.writtenAtMilliseconds = now - 60 * second;
+        }
+      },
+    ],
+    ["lag", (facts) => void (facts.position = unknown("no answer"))],
+  ])("refuses with %s", (code, change) => {
+    expect(codes(planned(change))).toEqual([code]);
+  });
+
+  it("lets nobody accept an unknown loss by name: that would be another kind of move", () => {
+    const blind = (facts: Facts) => void (facts.position = unknown("no answer"));
+    expect(codes(planned(blind, { overrides: ["unknown-loss"] }))).toEqual(["lag"]);
+  });
+});
+
 describe("who has to approve", () => {
   const automatic = { ...policy, automatic: true };
   const judged = (how: Partial<Trigger>, change: (facts: Facts) => void = () => undefined) => {
     const facts = lost();
     change(facts);
-    const decision = judge(facts, automatic, { ...trigger, ...how }, "failover-2-1", now);
+    const decision = judge(facts, automatic, wish({ ...trigger, ...how }), now);
     return decision.kind === "proceed" ? decision.plan.approvals : decision;
   };
 
   it("asks nobody when the policy is automatic, an alarm fired and the lag is within the limit", () => {
     expect(judged({ by: "alarm" })).toBe(0);
+  });
+
+  it("still asks when the old region's database is alive, whatever its alarm says", () => {
+    const alive = (facts: Facts) => {
+      if (facts.contact.known && facts.contact.value) {
+        facts.contact.value.heartbeatAtMilliseconds = now - 5 * second;
+      }
+    };
+    expect(judged({ by: "alarm" }, alive)).toBe(2);
   });
 
   it("still asks when an operator wants it", () => {
@@ -277,7 +343,7 @@ describe("what an approval is bound to", () => {
   const hashOf = (change: (facts: Facts) => void) => {
     const facts = lost();
     change(facts);
-    const decision = judge(facts, policy, trigger, "failover-2-1", now);
+    const decision = judge(facts, policy, wish(trigger), now);
     if (decision.kind !== "proceed") throw new Error("expected a plan");
     return planHash({}, evidenceOf(decision.plan, facts, policy, now));
   };

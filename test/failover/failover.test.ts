@@ -2,7 +2,17 @@ import { describe, expect, it } from "vitest";
 import type { Observer } from "../../local/aws/endpoint.ts";
 import type { Script } from "../../local/slack/operators.ts";
 import { pause } from "../../shared/pause.ts";
-import { brief, expectMoved, expectUntouched, quick, type Stage, stage } from "./stage.ts";
+import {
+  brief,
+  expectLeaseAtHome,
+  expectMoved,
+  expectServedBy,
+  expectUntouched,
+  quick,
+  type Stage,
+  stage,
+  told,
+} from "./stage.ts";
 
 const nobody: Script[] = [];
 const approves = (user: string): Script => ({ user, says: "approve", thinksSeconds: [2, 4] });
@@ -73,7 +83,7 @@ describe("a region that is lost", () => {
     await at.until("a run is started", () => at.executions().length > 0);
     expect(doubled).toBe(1);
     const again = await at.timeline.run(at.people.command("U0ANA", "failover it is gone"));
-    expect(again.body).toContain("failover-2-1 is started");
+    expect(again.body).toMatch(/failover-2-1 was asked for before, so nothing new was started/);
     await expectMoved(at, await at.ended());
     expect(at.executions()).toHaveLength(1);
   });
@@ -160,19 +170,34 @@ describe("a run that is stopped", () => {
     expect(result.notes.join(" ")).toContain("still has the capacity");
   });
 
-  it("asks a human when it is paused after the lease has moved, with nothing promoted", async () => {
+  // Once it asked a human here. Nothing was promoted, so the lease can go back, and then nobody has
+  // to decide anything in a hurry.
+  it("gives the lease back when it is paused after it has moved it, and promotes nothing", async () => {
     const at = await stage({ policy: brief });
     at.loseHome();
     await at.request();
     await at.reaches("claimed");
     await pausedBy(at, "U0CHIARA");
     const result = await at.ended();
-    expect(result.outcome).toBe("needs-human");
-    expect(result.notes.join(" ")).toContain("paused by U0CHIARA");
-    expect(at.promotions()).toBe(0);
-    const called = at.slack.messages().filter(({ text }) => text.startsWith("▲ <@"));
-    expect(called).toHaveLength(1);
-    expect(called[0]?.text).toMatch(/<@U0ANA>.*<@U0BEN>.*<@U0CHIARA>/);
+    expect(result.outcome).toBe("aborted");
+    expect(result.notes.join(" ")).toMatch(/eu-central-1 does not answer.*opens by itself/);
+    expect((await at.journal()).some(({ data }) => told(data).includes("paused by U0CHIARA"))).toBe(
+      true,
+    );
+    // The brake stops the undoing, too, and that is said.
+    expect(result.notes.join(" ")).toContain("still has the capacity");
+    await expectLeaseAtHome(at);
+  });
+
+  it("has home open and serving again when it was paused after the lease had moved", async () => {
+    const at = await stage({ policy: brief });
+    at.users.start();
+    await at.request();
+    await at.reaches("claimed");
+    await pausedBy(at, "U0CHIARA");
+    expect((await at.ended()).outcome).toBe("aborted");
+    await expectLeaseAtHome(at);
+    await expectServedBy(at, at.platform.home);
   });
 
   it("does not use an approval for facts that have changed: the home region has come back", async () => {

@@ -6,15 +6,18 @@ import type { FailoverRequest } from "../../functions/failover/request.ts";
 import type { State } from "../../functions/failover/states.ts";
 import type { Execution } from "../../local/lambda/store.ts";
 import type { Script } from "../../local/slack/operators.ts";
+import { leaveAbort } from "../../shared/abort.ts";
 import { type Approval, approvals } from "../../shared/approval.ts";
 import type { Config } from "../../shared/config.ts";
 import { type Entry, verify } from "../../shared/journal.ts";
 import { type Lease, nextRun, readLease } from "../../shared/lease.ts";
-import { type Hooks, type HookTools, type World, world } from "../simulation/world.ts";
+import { config, type Hooks, type HookTools, type World, world } from "../simulation/world.ts";
 
 export interface StageOptions {
   seed?: number | string;
   people?: Script[];
+  /** How many transfers the users try each modelled second, once they are started. */
+  writesPerSecond?: number;
   /** What differs from the operator's own policy. */
   policy?: Partial<Config["failover"]>;
   hooks?(tools: HookTools): Hooks;
@@ -51,6 +54,7 @@ export const stage = async (options: StageOptions = {}) => {
   const built = await world({
     seed: options.seed ?? "failover",
     scripts: options.people ?? quick,
+    ...(options.writesPerSecond ? { writesPerSecond: options.writesPerSecond } : {}),
     ...(options.hooks ? { hooks: options.hooks } : {}),
     ...(policy
       ? {
@@ -72,8 +76,22 @@ export const stage = async (options: StageOptions = {}) => {
     ...(await runs(built)),
     ...records(built),
     ...waits(built),
+    ...people(built),
   };
 };
+
+/** What people do to a run besides answering it. */
+const people = ({ table, timeline }: World) => ({
+  /** Leaves the word that stops `run`, past every front door: also when no door would let it through. */
+  abort: (run: string) =>
+    timeline.run(
+      leaveAbort(table, run, {
+        by: "U0ANA",
+        reason: "we look first",
+        atMilliseconds: Math.floor(timeline.now()),
+      }),
+    ),
+});
 
 const withPolicy = (config: Config, policy: Partial<Config["failover"]>): Config => ({
   ...config,
@@ -86,12 +104,15 @@ const runs = async ({ cloud, platform, table, timeline }: World) => {
   return {
     executions,
     /** Asks for the failover as the front door does for an operator. */
-    request: async (who = "U0CHIARA"): Promise<string> => {
+    request: async (
+      who = "U0CHIARA",
+      kind: "emergency" | "switchover" = "emergency",
+    ): Promise<string> => {
       const run = nextRun(await timeline.run(readLease(table)));
       const sinceMilliseconds = Math.floor(timeline.now());
       const reason = "the region does not answer";
       const trigger = { by: "operator" as const, who, reason, sinceMilliseconds, overrides: [] };
-      const event: FailoverRequest = { run, trigger };
+      const event: FailoverRequest = { kind, run, trigger };
       await cloud.ask("lambda", "Invoke", region, {
         FunctionName: "failover",
         InvocationType: "Event",
@@ -124,6 +145,13 @@ const records = ({ cloud, platform, table, timeline }: World) => {
     );
     return Items.map((item) => unmarshall(item));
   };
+  /** What a region's group is asked for. */
+  const sizeOf = async (at: string): Promise<number> => {
+    const { AutoScalingGroups } = await cloud.ask<{
+      AutoScalingGroups: { DesiredCapacity: number }[];
+    }>("auto-scaling", "DescribeAutoScalingGroups", at, { AutoScalingGroupNames: [names.group] });
+    return AutoScalingGroups[0]?.DesiredCapacity ?? 0;
+  };
   const journal = async (): Promise<Entry[]> =>
     ((await items(names.journal)) as unknown as Entry[]).sort((a, b) => a.sequence - b.sequence);
   return {
@@ -134,15 +162,15 @@ const records = ({ cloud, platform, table, timeline }: World) => {
       ((await journal()).findLast(({ data }) => data?.to)?.data?.to ?? "proposed") as State,
     lease: (): Promise<Lease> => timeline.run(readLease(table)),
     promotions: () => cloud.databases.promotions(databaseId, region),
+    sizeOf,
     /** What the standby region's group is asked for. */
-    desired: async (): Promise<number> => {
-      const { AutoScalingGroups } = await cloud.ask<{
-        AutoScalingGroups: { DesiredCapacity: number }[];
-      }>("auto-scaling", "DescribeAutoScalingGroups", region, {
-        AutoScalingGroupNames: [names.group],
-      });
-      return AutoScalingGroups[0]?.DesiredCapacity ?? 0;
-    },
+    desired: () => sizeOf(region),
+    /** How many rules of the database's security group let the application in. */
+    waysIn: (site: World["platform"]["home"]): number =>
+      cloud.machines
+        .ingressFrom(site.region, site.databaseSecurityGroup)
+        .filter(({ sourceGroupIds }) => sourceGroupIds.includes(site.applicationSecurityGroup))
+        .length,
     requests: async (): Promise<Approval[]> =>
       (await items(names.coordination)).filter(({ id }) =>
         String(id).startsWith("approval#"),
@@ -205,4 +233,41 @@ export const expectUntouched = async (at: Stage): Promise<void> => {
   expect(await at.desired()).toBe(1);
   expect(verify(await at.journal())).toMatchObject({ ok: true });
   expect(at.bugs).toEqual([]);
+};
+
+/** Everything that a journal line says besides its text, as one string. */
+export const told = (data: Entry["data"]): string => JSON.stringify(data ?? {});
+
+/** The lease went to the standby region and came back, and nothing of that can be seen any more. */
+export const expectLeaseAtHome = async (at: Stage): Promise<void> => {
+  const { home } = at.platform;
+  expect(at.promotions()).toBe(0);
+  expect(await at.lease()).toMatchObject({ epoch: 3, region: home.region, state: "held" });
+  expect((await at.lease()).planned).toBeUndefined();
+  expect(verify(await at.journal())).toMatchObject({ ok: true });
+  expect(at.bugs).toEqual([]);
+};
+
+/** A guard's minute, instances that start, health checks and what users' machines remember. */
+const servedWithinSeconds = 600;
+
+/** Users are told of new writes by this region, and the region is as it was when it was deployed. */
+export const expectServedBy = async (at: Stage, site: Stage["platform"]["home"]): Promise<void> => {
+  const since = at.timeline.now();
+  const served = () => {
+    const last = at.users.acknowledged.at(-1);
+    return last !== undefined && last.acknowledgedAt > since && last.region === site.region;
+  };
+  const end = since + servedWithinSeconds * 1000;
+  while (!served() && at.timeline.now() < end) await at.timeline.advance(1000);
+  expect(at.users.acknowledged.at(-1)).toMatchObject({ region: site.region });
+  expect(served(), "users are served").toBe(true);
+  expect(await at.sizeOf(site.region)).toBe(config.sizes.application.desired);
+  expect(at.waysIn(site)).toBe(1);
+};
+
+/** Every write that a user was told of is in the database that serves them now. */
+export const lostWrites = (at: Stage, site: Stage["platform"]["home"]): string[] => {
+  const kept = new Set(at.engine.history(site.engineId).map(({ key }) => key));
+  return at.users.acknowledged.flatMap(({ id }) => (kept.has(id) ? [] : [id]));
 };

@@ -74,6 +74,29 @@ describe("what a guard does with the lease", () => {
     expect(kind({ lease: lease("other", "held", 2), position: unknown() })).toBe("fence");
   });
 
+  it("opens a region whose database is a replica again, once", () => {
+    const layer = { layer: "capacity" as const, result: "fenced" as const, detail: "" };
+    const contact = { region: "home", contactAtMilliseconds: now, epoch: 2, fence: [layer] };
+    const replica = { lease: lease("other", "held", 2), position: position({ recovery: true }) };
+    const reopen = (fence: (typeof layer)[]) =>
+      decide(facts({ ...replica, contact: { ...contact, fence } }), policy, now);
+    expect(reopen([layer])).toMatchObject({ kind: "stand-by", reopen: true });
+    expect(reopen([])).toMatchObject({ kind: "stand-by", reopen: false });
+  });
+
+  it("remembers at which epoch its database was a replica when that does not answer", () => {
+    const wrote = { region: "home", contactAtMilliseconds: now, heartbeatAtMilliseconds: now };
+    const kindAt = (epoch: number, contact: { epoch: number; fence?: [] }) =>
+      kind({
+        lease: lease("other", "held", epoch),
+        position: unknown(),
+        contact: { ...wrote, ...contact },
+      });
+    expect(kindAt(2, { epoch: 2, fence: [] })).toBe("stand-by");
+    expect(kindAt(2, { epoch: 2 })).toBe("fence");
+    expect(kindAt(3, { epoch: 2, fence: [] })).toBe("fence");
+  });
+
   it("does not empty a standby region whose replica does not answer", () => {
     const contact = { region: "home", contactAtMilliseconds: now, epoch: 1 };
     expect(kind({ lease: lease("other"), position: unknown(), contact })).toBe("stand-by");

@@ -8,6 +8,13 @@ import type { Connect } from "../../shared/runtime.ts";
 type Row = Record<string, unknown>;
 
 const heartbeatKey = "nightshift.heartbeat";
+const fenceKey = "nightshift.fence";
+
+/** What a session was told before it opens or closes. */
+interface Named {
+  roles: string[];
+  epoch: number;
+}
 
 /**
  * What PostgreSQL would do with each statement of the menu, on a modelled database. Known by their
@@ -24,14 +31,14 @@ export const modelledConnect =
       if (session.code === "ETIMEDOUT") await clock.sleep(4000);
       throw session;
     }
-    let roles: string[] = [];
+    let named: Named = { roles: [], epoch: 0 };
     return {
       query: async (text, values = []) => {
         if (text === statements.nameRoles.text) {
-          roles = String(values[0]).split(",");
+          named = { roles: String(values[0]).split(","), epoch: Number(values[1]) };
           return { rows: [] };
         }
-        return { rows: perform(session, roles, text, values) };
+        return { rows: perform(session, named, text, values) };
       },
       end: async () => session.end(),
     };
@@ -39,7 +46,7 @@ export const modelledConnect =
 
 const perform = (
   session: ModelledSession,
-  roles: string[],
+  { roles, epoch }: Named,
   text: string,
   values: unknown[],
 ): Row[] => {
@@ -58,10 +65,15 @@ const perform = (
         return role ? [{ role: name, can_login: role.canLogin, sessions }] : [];
       });
     case statements.closeLogins.text:
+      session.write(fenceKey, String(Math.max(fencedEpoch(session), epoch)));
       for (const name of roles)
         session.alterRole({ name, canLogin: false, readOnlyByDefault: true });
       return [];
     case statements.openLogins.text:
+      if (fencedEpoch(session) > epoch) {
+        const message = `fenced at epoch ${fencedEpoch(session)}, which is newer`;
+        throw new DatabaseError("P0001", message);
+      }
       for (const name of roles)
         session.alterRole({ name, canLogin: true, readOnlyByDefault: false });
       return [];
@@ -76,6 +88,8 @@ const perform = (
       throw new Error(`not on the menu: ${text.slice(0, 60)}`);
   }
 };
+
+const fencedEpoch = (session: ModelledSession): number => Number(session.read(fenceKey) ?? 0);
 
 const position = (session: ModelledSession): Row => {
   const heartbeat = session.read(heartbeatKey);

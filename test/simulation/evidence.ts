@@ -7,6 +7,8 @@ import type { Commit } from "../../local/postgres/wal.ts";
 import type { Approval } from "../../shared/approval.ts";
 import type { Entry } from "../../shared/journal.ts";
 import type { Lease } from "../../shared/lease.ts";
+import { type DatabaseSettings, differing, settingsOf } from "../../shared/settings.ts";
+import { executionsOf, returningSeconds, settlesWithinSeconds } from "./course.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Crashes, Kill, Weather } from "./storm.ts";
 import type { Notes } from "./watch.ts";
@@ -32,12 +34,14 @@ export interface Facts {
   kills: readonly Kill[];
   duplicates: readonly string[];
   acknowledged: readonly AcknowledgedWrite[];
-  /** Acknowledged and not in the database of the standby region, once that has been promoted. */
+  /** Acknowledged and not in the database that takes writes now. */
   lost: AcknowledgedWrite[];
   /** Commits of the application on the old database after the promotion took effect. */
   lateCommits: Commit[];
-  /** Users were told of a write by the standby region after the run had ended. */
+  /** Users were told of a write by the region that holds the lease, after all was over and healed. */
   served: boolean;
+  /** The region that holds the lease was well and watched long enough to tell whether it serves. */
+  watched: boolean;
   promotions: number;
   approvals: Approval[];
   presses: readonly { user: string; says: string; planHash: string }[];
@@ -47,6 +51,9 @@ export interface Facts {
   lease: Lease;
   /** What the standby region's group is asked for at the end. */
   standbyDesired: number;
+  home: { isUp: boolean; desired: number; waysIn: number };
+  /** Settings of the old primary that the standby region's database has not. */
+  lacks: string[];
   /** Where a planted secret was seen. */
   leaks: string[];
   bugs: unknown[];
@@ -81,30 +88,34 @@ export const gather = async (
   >,
 ): Promise<Facts> => {
   const { platform, engine, users, cloud } = world;
+  const finishedAt = world.timeline.now();
   const executions = executionsOf(world);
   const coordinated = await itemsOf(world, names.coordination);
   const journal = (await itemsOf(world, names.journal)) as unknown as Entry[];
   const runs = executions.map((execution) => runFacts(execution, journal));
   const promotedAt = about.notes.promotedAt[0]?.atMilliseconds;
-  const surviving = new Set(engine.history(platform.standby.engineId).map(({ key }) => key));
+  const writer = promotedAt === undefined ? platform.home : platform.standby;
+  const surviving = new Set(engine.history(writer.engineId).map(({ key }) => key));
   const endedAt = endOf(executions);
   const { acknowledged } = users;
   const lease = coordinated.find(({ id }) => id === "lease") as unknown as Lease;
+  const calmSince = Math.max(endedAt ?? 0, about.healedAt, returnedAt(about));
+  const isUp = (region: string) => world.regions.state(region) === "up";
   return {
     ...about,
     endedAt,
-    finishedAt: world.timeline.now(),
+    finishedAt,
     outcome: endingOf(runs.find(({ name }) => name === lease.holder) ?? runs.at(-1)),
     runs,
     acknowledged,
-    lost: promotedAt === undefined ? [] : acknowledged.filter(({ id }) => !surviving.has(id)),
+    lost: acknowledged.filter(({ id }) => !surviving.has(id)),
     lateCommits: engine
       .history(platform.home.engineId)
       .filter(({ at, user, key }) => at > (promotedAt ?? Infinity) && key && isApplication(user)),
     served: acknowledged.some(
-      ({ region, acknowledgedAt }) =>
-        region === platform.standby.region && acknowledgedAt > (endedAt ?? Infinity),
+      ({ region, acknowledgedAt }) => region === lease.region && acknowledgedAt > calmSince,
     ),
+    watched: isUp(lease.region) && finishedAt > calmSince + settlesWithinSeconds * 1000,
     promotions: cloud.databases.promotions(platform.standby.databaseId, platform.standby.region),
     approvals: coordinated
       .filter(({ id }) => String(id).startsWith("approval#"))
@@ -113,6 +124,12 @@ export const gather = async (
     told: world.slack.messages().findLast(({ threadTs, onlyFor }) => !threadTs && !onlyFor)?.text,
     lease,
     standbyDesired: await desiredIn(world, platform.standby.region),
+    home: {
+      isUp: isUp(platform.home.region),
+      desired: await desiredIn(world, platform.home.region),
+      waysIn: waysInto(world, platform.home),
+    },
+    lacks: await lacksIn(world, coordinated),
     leaks: leaksIn(world, executions, [...coordinated, ...(journal as unknown as Item[])]),
     bugs: world.bugs,
     logLines: world.lines.length,
@@ -121,15 +138,38 @@ export const gather = async (
 
 type Item = Record<string, unknown>;
 
+/** When the region that was lost has come back and its database stands; 0 when it was never lost. */
+const returnedAt = ({ scenario, incidentAt }: Pick<Facts, "scenario" | "incidentAt">): number => {
+  const { returnsAfterSeconds } = scenario;
+  return returnsAfterSeconds === null
+    ? 0
+    : incidentAt + (returnsAfterSeconds + returningSeconds) * 1000;
+};
+
+const waysInto = ({ cloud }: World, site: World["platform"]["home"]): number =>
+  cloud.machines
+    .ingressFrom(site.region, site.databaseSecurityGroup)
+    .filter(({ sourceGroupIds }) => sourceGroupIds.includes(site.applicationSecurityGroup)).length;
+
+const lacksIn = async ({ cloud, platform }: World, items: Item[]): Promise<string[]> => {
+  const { home, standby } = platform;
+  const kept = items.find(({ id }) => id === `settings#${home.region}`)?.settings;
+  if (!kept) return ["all of them: they were never kept"];
+  const { DBInstances } = await cloud.ask<{ DBInstances: object[] }>(
+    "rds",
+    "DescribeDBInstances",
+    standby.region,
+    { DBInstanceIdentifier: standby.databaseId },
+  );
+  return differing(settingsOf(DBInstances[0] ?? {}), kept as DatabaseSettings);
+};
+
 /** Null while one runs, and when there was none. */
 const endOf = (executions: Execution[]): number | null =>
   executions.reduce<number | null>(
     (last, { endedAt }) => (endedAt === undefined ? last : Math.max(last ?? 0, endedAt)),
     null,
   );
-
-export const executionsOf = ({ cloud, platform }: World): Execution[] =>
-  cloud.functions.executions(platform.standby.region, "failover");
 
 const isApplication = (user: string): boolean => (names.roles as readonly string[]).includes(user);
 

@@ -1,6 +1,7 @@
 import { verify } from "../../shared/journal.ts";
 import { endsWithinSeconds } from "./course.ts";
 import type { Facts, RunFacts } from "./evidence.ts";
+import type { PromoteCall } from "./watch.ts";
 import { config } from "./world.ts";
 
 /** A line of docs/RISKS.md, and what of a run breaks it. */
@@ -23,6 +24,12 @@ export const isCalm = ({ scenario, weather, crashes }: Facts): boolean =>
   crashes.call === 0 &&
   scenario.returnsAfterSeconds === null &&
   scenario.incident !== "witness-cut" &&
+  (scenario.move === "failover" ||
+    (scenario.incident === "none" && scenario.replayDelaySeconds === 0)) &&
+  (scenario.incident !== "none" || scenario.asksAfterSeconds !== null) &&
+  scenario.abortsAt === null &&
+  // One of the two ways to send users is enough, and it takes one of them.
+  !(scenario.checksStuck && scenario.controlPlanesSilent) &&
   scenario.pausedAfterSeconds === null &&
   scenario.slackSilentAfterSeconds === null &&
   scenario.replayDelaySeconds <= config.failover.maximumLagSeconds &&
@@ -34,8 +41,8 @@ const when = (condition: boolean, sentence: () => string): string[] =>
   condition ? [sentence()] : [];
 
 /** The old region is known to obey the newer epoch, or its time to fence itself is over. */
-const isolated = ({ atMilliseconds, contact }: Facts["notes"]["promoteCalls"][number]): boolean => {
-  if (!contact || contact.epoch >= 2) return true;
+const isolated = ({ atMilliseconds, contact, lease }: PromoteCall): boolean => {
+  if (!contact || contact.epoch >= (lease?.epoch ?? 2)) return true;
   const { isolationSeconds, heartbeatSeconds, isolationMarginSeconds } = config.failover;
   const wait = (isolationSeconds + heartbeatSeconds + isolationMarginSeconds) * 1000;
   return atMilliseconds >= contact.contactAtMilliseconds + wait;
@@ -95,7 +102,9 @@ const statement = ({ journal }: RunFacts) => {
   return entry && { entry, loss: (entry.data as { loss?: Statement } | undefined)?.loss };
 };
 
-const silentLoss = (facts: Facts): string[] => {
+const silentLoss = (facts: Facts): string[] => [...statedLoss(facts), ...plannedLoss(facts)];
+
+const statedLoss = (facts: Facts): string[] => {
   const [first] = facts.notes.promoteCalls;
   if (!first) return [];
   const run = promoter(facts);
@@ -121,9 +130,30 @@ const silentLoss = (facts: Facts): string[] => {
   });
 };
 
-/** One run at most can have promoted: the one whose journal or result says so, else the last. */
-const promoter = ({ runs }: Facts): RunFacts | undefined =>
-  runs.find((run) => statement(run) !== undefined) ?? runs.at(-1);
+/** The run that held the lease when the promotion was asked for. */
+const promoter = ({ runs, notes }: Facts): RunFacts | undefined =>
+  runs.find(({ name }) => name === notes.promoteCalls[0]?.lease?.holder) ?? runs.at(-1);
+
+export const kindOf = (run: RunFacts | undefined): string =>
+  String((run?.journal.find(({ key }) => key === "begin")?.data as { kind?: string })?.kind);
+
+/** A planned move loses nothing, whatever befalls it: that is what it is for. */
+const plannedLoss = (facts: Facts): string[] => {
+  const { notes, lost, runs } = facts;
+  const [first] = notes.promoteCalls;
+  if (runs.some((run) => kindOf(run) === "emergency") && !first) return [];
+  if (first && kindOf(promoter(facts)) !== "switchover") return [];
+  const count = lost.length;
+  return [
+    ...when(
+      count > 0 && runs.length > 0,
+      () => `a planned move lost ${count} acknowledged write(s)`,
+    ),
+    ...when((first?.missing ?? 0) > 0, () => {
+      return `a planned move promoted a replica that lacked ${first?.missing} commit(s)`;
+    }),
+  ];
+};
 
 const overridden = ({ journal }: RunFacts): boolean =>
   JSON.stringify(journal.find(({ key }) => key === "begin")?.data ?? {}).includes("unknown-loss");
@@ -176,9 +206,19 @@ const halfDone = (facts: Facts): string[] => {
       return `done with ${promotions} promotion(s) and the lease ${lease.state} by ${lease.holder}`;
     }),
     ...when(outcome === "done" && !facts.served, () => "done, and users are not served"),
+    ...when(outcome === "done" && facts.lacks.length > 0, () => {
+      return `done, and the new primary lacks ${facts.lacks.join(", ")}`;
+    }),
+    ...when(facts.watched && !facts.served && lease.state === "held" && !isStuck(facts), () => {
+      return `${outcome}, and users are not served by ${lease.region}, which holds the lease`;
+    }),
     ...runs.flatMap(journalBreaks),
   ];
 };
+
+/** Neither way of sending users was there: that is told, and a human has to change the records. */
+const isStuck = ({ scenario, outcome }: Facts): boolean =>
+  scenario.checksStuck && outcome === "needs-human";
 
 const journalBreaks = ({ name, journal, result }: RunFacts): string[] => {
   const verdict = verify(journal);
@@ -193,7 +233,9 @@ const journalBreaks = ({ name, journal, result }: RunFacts): string[] => {
 };
 
 const leftovers = (facts: Facts): string[] => {
-  const { outcome, runs, lease, standbyDesired } = facts;
+  const { outcome, runs, lease, standbyDesired, home } = facts;
+  const { desired } = config.sizes.application;
+  const isBack = outcome === "aborted" && home.isUp && facts.served;
   if (outcome !== "aborted") return [];
   const told = runs.some(({ result }) => result?.notes.some((note) => note.startsWith("Left:")));
   const before = config.sizes.application.standbyMinimum;
@@ -201,7 +243,13 @@ const leftovers = (facts: Facts): string[] => {
     ...when(standbyDesired > before && !told, () => {
       return `aborted, and the standby region keeps ${standbyDesired} instances without a word`;
     }),
-    ...when(lease.region !== config.regions.primary, () => "aborted, and the lease stays moved"),
+    ...when(lease.region !== config.regions.primary || lease.state !== "held", () => {
+      return `aborted, and the lease is ${lease.state} by ${lease.region}`;
+    }),
+    ...when(isBack && home.desired !== desired, () => {
+      return `aborted, and the home region is left with ${home.desired} instances`;
+    }),
+    ...when(isBack && home.waysIn !== 1, () => `aborted, and home has ${home.waysIn} ways in`),
   ];
 };
 

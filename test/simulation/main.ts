@@ -1,18 +1,22 @@
 import { parseArgs } from "node:util";
 import type { Facts } from "./evidence.ts";
 import { type Breach, breaches } from "./invariants.ts";
-import { calm, simulate } from "./simulate.ts";
+import type { Kind } from "./scenario.ts";
+import { calm, calmMove, simulate } from "./simulate.ts";
 
-const usage = `usage: npm run simulate -- [--seed N] [--runs M] [--calm] [--trace]
+const usage = `usage: npm run simulate -- [--seed N] [--runs M] [--only KIND] [--calm] [--trace]
   --seed N   the first seed, a whole number from 0 on (1 when left out)
   --runs M   so many runs with the seeds N, N+1, … (20 when left out)
-  --calm     the plain region loss, without faults, crashes or surprises
+  --only K   stories of one kind: loss (of the home region), switchover (a planned move), or
+             alive (a failover away from a region that lives); drawn by the seed when left out
+  --calm     without faults, crashes or surprises: the plain region loss, or the plain switchover
   --trace    prints every call, invocation and message of every run`;
 
 interface Wanted {
   seed: number;
   runs: number;
   calm: boolean;
+  only: Kind | undefined;
   trace: boolean;
 }
 
@@ -27,6 +31,7 @@ const parse = (args: string[]): Wanted | string => {
         seed: { type: "string", default: "1" },
         runs: { type: "string", default: "20" },
         calm: { type: "boolean", default: false },
+        only: { type: "string" },
         trace: { type: "boolean", default: false },
       },
     });
@@ -35,12 +40,18 @@ const parse = (args: string[]): Wanted | string => {
     if (runs === undefined || runs < 1 || runs > mostRuns) {
       return `--runs is to be a whole number from 1 to ${mostRuns}, not "${values.runs}"`;
     }
-    return { seed, runs, calm: values.calm, trace: values.trace };
+    const { only } = values;
+    if (only !== undefined && !isKind(only)) {
+      return `--only is to be loss, switchover or alive, not "${only}"`;
+    }
+    return { seed, runs, calm: values.calm, only, trace: values.trace };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     return error.message;
   }
 };
+
+const isKind = (text: string): text is Kind => ["loss", "switchover", "alive"].includes(text);
 
 const whole = (text: string): number | undefined =>
   /^\d{1,15}$/.test(text) ? Number(text) : undefined;
@@ -51,6 +62,7 @@ const line = (facts: Facts, broken: readonly Breach[]): string => {
   return [
     broken.length > 0 ? "BROKEN" : "held  ",
     `seed ${seed}`.padEnd(12),
+    scenario.move.padEnd(10),
     scenario.incident.padEnd(11),
     outcome.padEnd(12),
     `${took} s`.padStart(7),
@@ -65,13 +77,15 @@ const run = async (wanted: Wanted): Promise<number> => {
   const outcomes = new Map<string, number>();
   const failed: string[] = [];
   for (let seed = wanted.seed; seed < wanted.seed + wanted.runs; seed += 1) {
-    const { facts, trace } = await simulate({ seed, ...(wanted.calm ? calm : {}) });
+    const still = wanted.only === "switchover" ? calmMove : calm;
+    const kind = wanted.only ? { kind: wanted.only } : {};
+    const { facts, trace } = await simulate({ seed, ...kind, ...(wanted.calm ? still : {}) });
     const broken = breaches(facts);
     if (wanted.trace) for (const entry of trace) console.log(entry);
     console.log(line(facts, broken));
     for (const { risk, what } of broken) console.log(`        ${risk}: ${what}`);
     outcomes.set(facts.outcome, (outcomes.get(facts.outcome) ?? 0) + 1);
-    const mode = wanted.calm ? " --calm" : "";
+    const mode = `${wanted.only ? ` --only ${wanted.only}` : ""}${wanted.calm ? " --calm" : ""}`;
     if (broken.length > 0)
       failed.push(`npm run simulate -- --seed ${seed} --runs 1${mode} --trace`);
   }

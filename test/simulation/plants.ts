@@ -1,5 +1,6 @@
 import type { Config } from "../../shared/config.ts";
 import type { Runtime } from "../../shared/runtime.ts";
+import { type Kind, planned, type Scenario } from "./scenario.ts";
 import type { Plant } from "./world.ts";
 
 /** A bug that somebody might write, put around the real handlers; no code of theirs knows of it. */
@@ -10,6 +11,10 @@ export interface PlantedBug {
   plant: Plant;
   /** Shows only where nothing else is wrong. */
   calm?: true;
+  /** In which stories it is looked for; region losses when left out. */
+  kind?: Kind;
+  /** The story in which it is looked for, when it shows in few. */
+  scenario?: Partial<Scenario>;
 }
 
 type Policy = Config["failover"];
@@ -54,6 +59,13 @@ const pretending =
 const bodyOf = ({ body }: Sent): string =>
   typeof body === "string" ? body : new TextDecoder().decode(body as Uint8Array | undefined);
 
+/** The database function answers one request as if all roles were closed, and does nothing. */
+const withoutRequest = (name: string, what: string): Plant => {
+  const roles = [{ role: "app_a", canLogin: false, sessions: 0 }];
+  const answer = JSON.stringify({ roles, ended: 0, lsn: "0/1" });
+  return pretending(name, (request) => bodyOf(request).includes(`{"do":"${what}"`), answer);
+};
+
 const passwordLogged: Plant = (definition, runtime, assemble) => {
   const { connect } = runtime;
   if (definition.name !== "database" || !connect) return assemble(runtime);
@@ -65,6 +77,20 @@ const passwordLogged: Plant = (definition, runtime, assemble) => {
     },
   });
 };
+
+type Answering = (event: unknown, context: unknown) => Promise<Record<string, unknown>>;
+
+/** Lets the report of a guard be another than it was. */
+const reporting =
+  (change: Record<string, unknown>): Plant =>
+  (definition, runtime, assemble) => {
+    const handler = assemble(runtime) as Answering;
+    if (definition.name !== "guard") return handler;
+    return async (event: unknown, context: unknown) => ({
+      ...(await handler(event, context)),
+      ...change,
+    });
+  };
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
@@ -101,6 +127,25 @@ export const plantedBugs: readonly PlantedBug[] = [
       '{"Attributes":{"id":{"S":"lease"},"epoch":{"N":"2"},"state":{"S":"held"}}}',
     ),
     calm: true,
+  },
+  {
+    name: "takes a replica for drained that has not replayed the end of the log",
+    risk: "silent data loss",
+    plant: reporting({ fencedLsn: "0/1" }),
+    kind: "switchover",
+  },
+  {
+    name: "does not open the region again that has its lease back",
+    risk: "half done",
+    plant: withoutRequest("guard", "liftFence"),
+    kind: "switchover",
+  },
+  {
+    name: "closes nothing in a planned move and says that it did",
+    risk: "two writers",
+    plant: withoutRequest("guard", "fence"),
+    // Users stay where they are for as long as they can.
+    scenario: { ...planned, checksStuck: true },
   },
   { name: "logs the database password", risk: "strangers", plant: passwordLogged },
 ];

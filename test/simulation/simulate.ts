@@ -1,7 +1,15 @@
 import { seededRandom } from "../../shared/random.ts";
-import { schedule, strike, untilOver } from "./course.ts";
+import { schedule, untilOver } from "./course.ts";
 import { type Facts, gather } from "./evidence.ts";
-import { drawScenario, plain, type Scenario } from "./scenario.ts";
+import {
+  drawKind,
+  drawLoss,
+  drawMove,
+  type Kind,
+  plain,
+  planned,
+  type Scenario,
+} from "./scenario.ts";
 import {
   type Crashes,
   drawCrashes,
@@ -18,6 +26,8 @@ import { config, type Hooks, type Plant, world } from "./world.ts";
 
 export interface Simulation {
   seed: number | string;
+  /** What the story is about; drawn by the seed when left out. */
+  kind?: Kind;
   /** Drawn by the seed when left out; `{}` is the plain region loss. */
   scenario?: Partial<Scenario>;
   /** Drawn by the seed when left out. */
@@ -35,8 +45,15 @@ export interface Simulated {
 /** Without faults, crashes or surprises. */
 export const calm = { scenario: {}, weather: fair, crashes: {} } as const;
 
+/** A planned move without faults, crashes or surprises. */
+export const calmMove = { ...calm, scenario: planned } as const;
+
+/** Around the fence of a planned move every modelled second counts. */
+const writesPerSecond = ({ incident, move }: Scenario): number =>
+  move === "switchover" || incident === "none" ? 1 : 0.2;
+
 /**
- * One region loss from the seed, to its end. Without the stacks of errors: timeouts and refusals are
+ * One move from the seed, to its end. Without the stacks of errors: timeouts and refusals are
  * errors by the hundred here, and their stacks a seventh of all the work.
  */
 export const simulate = async (wanted: Simulation): Promise<Simulated> => {
@@ -51,14 +68,19 @@ export const simulate = async (wanted: Simulation): Promise<Simulated> => {
 
 const lived = async (wanted: Simulation): Promise<Simulated> => {
   const random = seededRandom(`scenario ${wanted.seed}`);
-  const drawn = { scenario: drawScenario(random), weather: drawWeather(random) };
-  const scenario = wanted.scenario ? { ...plain, ...wanted.scenario } : drawn.scenario;
+  const drawn = { loss: drawLoss(random), weather: drawWeather(random) };
+  const apart = seededRandom(`move ${wanted.seed}`);
+  const kind = drawKind(apart);
+  const scenario = wanted.scenario
+    ? { ...plain, ...wanted.scenario }
+    : drawMove(apart, wanted.kind ?? kind, drawn.loss);
   const weather = wanted.weather ?? drawn.weather;
   const crashes = wanted.crashes ? { ...none, ...wanted.crashes } : drawCrashes(random);
   const made: { watcher?: ReturnType<typeof watch>; executioner?: Executioner } = {};
   const built = await world({
     seed: wanted.seed,
     scripts: scenario.people,
+    writesPerSecond: writesPerSecond(scenario),
     ...(wanted.plant ? { plant: wanted.plant } : {}),
     hooks: (tools) => {
       made.watcher = watch(tools);
@@ -79,16 +101,17 @@ const lived = async (wanted: Simulation): Promise<Simulated> => {
     const healedAt = incidentAt + scenario.healedAfterSeconds * 1000;
     const heal = raise(weather, built.faults, stormy(scenario), built.cloud.events.setDelivery);
     axe.begin();
-    watcher.write(`incident ${scenario.incident}`);
-    strike(built, scenario);
-    schedule(built, scenario, () => {
-      heal();
-      axe.end();
-      watcher.write("healed");
+    await schedule(built, scenario, {
+      heal: () => {
+        heal();
+        axe.end();
+      },
+      write: watcher.write,
+      onClaim: watcher.onClaim,
     });
     const operatorAsked = scenario.asksAfterSeconds !== null;
-    await untilOver(built, scenario, incidentAt);
     const { notes, trace } = watcher;
+    await untilOver(built, scenario, incidentAt, notes);
     const { kills, duplicates } = axe;
     const about = { scenario, weather, crashes, incidentAt, healedAt, notes, kills, duplicates };
     const facts = await gather(built, { seed: wanted.seed, ...about, operatorAsked });

@@ -1,4 +1,6 @@
-import type { Facts } from "./evidence.ts";
+import type { Facts, RunFacts } from "./evidence.ts";
+import { kindOf } from "./invariants.ts";
+import { config } from "./world.ts";
 
 /** Something that has to happen in some run, or the simulation does not show what it seems to. */
 export interface Sometimes {
@@ -23,6 +25,11 @@ const moved = ({ runs }: Facts, from: string, on: string): boolean =>
       return told?.from === from && told.on === on;
     }),
   );
+
+const done = ({ result }: RunFacts): boolean => result?.outcome === "done";
+
+const aborted = (facts: Facts): boolean =>
+  texts(facts).some((text) => text.startsWith("Aborted by "));
 
 const killed = ({ kills }: Facts, where: RegExp): boolean =>
   kills.some((kill) => where.test(kill.where));
@@ -103,6 +110,73 @@ export const sometimes: readonly Sometimes[] = [
   {
     what: "acknowledged writes were lost, within the stated bound",
     happened: ({ lost }) => lost.length > 0,
+  },
+  {
+    what: "a planned move ended done, under load",
+    happened: (facts) => facts.runs.some((run) => done(run) && kindOf(run) === "switchover"),
+  },
+  {
+    what: "a run gave the lease back",
+    happened: ({ runs, lease, notes }) =>
+      runs.length > 0 &&
+      notes.leases.some(({ state }) => state === "moving") &&
+      lease.region === config.regions.primary,
+  },
+  {
+    what: "a planned move was given up because the replica did not get everything",
+    happened: (facts) => moved(facts, "draining", "give-back"),
+  },
+  {
+    what: "the replica had everything before it was promoted",
+    happened: (facts) => moved(facts, "draining", "drained"),
+  },
+  {
+    what: "a lost region was left although its last writes had not come over",
+    happened: (facts) => moved(facts, "draining", "behind"),
+  },
+  {
+    what: "the old region was fenced gently",
+    happened: ({ notes }) => notes.selfFences.some(({ layers }) => layers === 2),
+  },
+  {
+    what: "the settings of the old primary were given to the new one",
+    happened: (facts) => moved(facts, "hardening", "hardened"),
+  },
+  {
+    what: "a run was aborted while it waited for the isolation of the old region",
+    happened: (facts) => moved(facts, "isolating", "give-back") && aborted(facts),
+  },
+  {
+    what: "a run was aborted between the fence and the promotion",
+    happened: (facts) => moved(facts, "fenced", "give-back") && aborted(facts),
+  },
+  {
+    what: "a run that was told to stop ended done, because it had promoted already",
+    happened: (facts) => facts.outcome === "done" && facts.scenario.abortsAt !== null,
+  },
+  {
+    what: "the records were changed because the health check did not move users",
+    happened: (facts) => texts(facts).some((text) => text.startsWith("The records were changed")),
+  },
+  {
+    what: "a region that had fenced itself came back with its lease and served users again",
+    happened: ({ notes, lease, served }) =>
+      notes.selfFences.some(({ epoch }) => epoch === null) &&
+      lease.region === config.regions.primary &&
+      served,
+  },
+  {
+    what: "home was lost in the middle of a planned move",
+    happened: ({ scenario, notes }) =>
+      scenario.move === "switchover" &&
+      scenario.incident !== "none" &&
+      scenario.incidentAt.after === "claim" &&
+      notes.leases.some(({ state }) => state === "moving"),
+  },
+  {
+    what: "a failover ended done after a planned move had given the lease back",
+    happened: (facts) =>
+      facts.outcome === "done" && facts.runs.some((run) => run.name !== facts.lease.holder),
   },
   { what: "an operator asked for the move", happened: ({ operatorAsked }) => operatorAsked },
   {

@@ -1,10 +1,11 @@
 import { names } from "../../drills/names.ts";
+import type { GuardReport } from "../../functions/guard/guard.ts";
 import type { Outcome } from "../../local/aws/endpoint.ts";
 import type { Call } from "../../local/aws/service.ts";
 import type { InvocationMoment } from "../../local/lambda/dispatch.ts";
 import { DatabaseError } from "../../local/postgres/session.ts";
 import { type Contact, contactId } from "../../shared/contact.ts";
-import { leaseId } from "../../shared/lease.ts";
+import { type Lease, leaseId } from "../../shared/lease.ts";
 import { unmarshalled } from "./evidence.ts";
 import type { HookTools, World } from "./world.ts";
 import { config } from "./world.ts";
@@ -14,6 +15,9 @@ export interface PromoteCall {
   atMilliseconds: number;
   outcome: string;
   contact: Contact | undefined;
+  lease: Lease | undefined;
+  /** Commits of the application on the old database that the replica did not have. */
+  missing: number;
 }
 
 /** What can only be seen while it happens. */
@@ -21,13 +25,13 @@ export interface Notes {
   promoteCalls: PromoteCall[];
   promotedAt: { engineId: string; atMilliseconds: number }[];
   /** Each state of the lease after a write of it. */
-  leases: { atMilliseconds: number; epoch: number; region: string }[];
+  leases: { atMilliseconds: number; epoch: number; region: string; state: string }[];
   /** How often each observer has reported that it sees nobody who serves, or no home region. */
   lostReports: Map<string, number>;
   /** Moments in which both regions called themselves active and both databases took writes. */
   bothActive: number[];
   /** How the guard of the home region decided while its region did not hold the lease any more. */
-  selfFences: { atMilliseconds: number; epoch: number | null }[];
+  selfFences: { atMilliseconds: number; epoch: number | null; layers: number }[];
   /** When the replica was seen to be backing up by the run that wanted to promote it. */
   backingUpSeen: number;
   /** Events that `detection` was invoked for. */
@@ -39,6 +43,8 @@ export const watch = (tools: HookTools) => {
   const trace: string[] = [];
   const startedAt = tools.now();
   let world: World | undefined;
+  let claimed = false;
+  const waiting: (() => void)[] = [];
   const notes: Notes = {
     promoteCalls: [],
     promotedAt: [],
@@ -54,6 +60,7 @@ export const watch = (tools: HookTools) => {
     trace,
     notes,
     write,
+    onClaim: (act: () => void) => void waiting.push(act),
     /** From here on notes are taken; before it the world is only being built. */
     attach: (built: World) => {
       world = built;
@@ -64,14 +71,20 @@ export const watch = (tools: HookTools) => {
     },
     beforeCall: async (call: Call) => {
       if (!world || call.operation !== "PromoteReadReplica") return;
-      const contact = await itemOf(world, contactId(config.regions.primary));
+      const contact = (await itemOf(world, contactId(config.regions.primary))) as never;
+      const lease = (await itemOf(world, leaseId)) as never;
       const atMilliseconds = tools.now();
-      notes.promoteCalls.push({ atMilliseconds, outcome: "none", contact: contact as never });
+      const missing = missingOn(world);
+      notes.promoteCalls.push({ atMilliseconds, outcome: "none", contact, lease, missing });
     },
     afterCall: async (call: Call, input: unknown, outcome: Outcome) => {
       const shown = shownOutcome(outcome);
       write(`${call.from}>${call.region} ${call.service}.${call.operation} ${shown}`);
       if (world) await noteCall(world, notes, tools.now(), call, input, outcome);
+      if (!claimed && notes.leases.some(({ state }) => state === "moving")) {
+        claimed = true;
+        for (const act of waiting.splice(0)) act();
+      }
     },
     onInvocation: ({ phase, definition, requestId, outcome }: InvocationMoment) => {
       const who = `${definition.name}@${definition.region} ${requestId.slice(0, 8)}`;
@@ -117,8 +130,8 @@ const noteCall = async (
   if (operation === "UpdateItem" && (asked.Key as { id?: { S?: string } })?.id?.S === leaseId) {
     const lease = await itemOf(world, leaseId);
     if (lease) {
-      const { epoch, region } = lease as { epoch: number; region: string };
-      notes.leases.push({ atMilliseconds, epoch, region });
+      const { epoch, region, state } = lease as unknown as Lease;
+      notes.leases.push({ atMilliseconds, epoch, region, state });
     }
   }
   if (operation === "PutMetricData" && lostIn(asked.MetricData)) {
@@ -139,6 +152,14 @@ const lostIn = (data: unknown): boolean =>
           Dimensions?.some((dimension) => dimension.Value === config.regions.primary))),
   );
 
+const missingOn = ({ engine, platform }: World): number => {
+  const has = new Set(engine.history(platform.standby.engineId).map(({ key }) => key));
+  const isApplications = (user: string) => (names.roles as readonly string[]).includes(user);
+  return engine
+    .history(platform.home.engineId)
+    .filter(({ user, key }) => key !== undefined && isApplications(user) && !has.has(key)).length;
+};
+
 /** Read past endpoint and faults, as it stands in the region that is never lost here. */
 const itemOf = async (world: World, id: string) => {
   const { Item } = await world.cloud.ask<{ Item?: Record<string, unknown> }>(
@@ -158,8 +179,9 @@ const noteGuard = (
 ) => {
   if (definition.name !== "guard" || definition.region !== config.regions.primary) return;
   if (outcome?.kind !== "returned") return;
-  const { decision, epoch } = outcome.payload as { decision?: string; epoch: number | null };
-  if (decision === "fence") notes.selfFences.push({ atMilliseconds, epoch });
+  const { decision, epoch, fence } = outcome.payload as GuardReport;
+  const layers = fence?.length ?? 0;
+  if (decision === "fence") notes.selfFences.push({ atMilliseconds, epoch, layers });
 };
 
 /** Databases first: that both take writes is rare, and asking the load balancers costs more. */

@@ -48,6 +48,8 @@ export const config: Config = {
     ...operatorsConfig.failover,
     // One beat a minute: the simulation is about orders of events, not about tight bounds.
     heartbeatSeconds: 60,
+    // Measured between two heartbeats, so a replica that has everything may look one of them behind.
+    maximumLagSeconds: 130,
     resolvers: ["192.0.2.53"],
   },
 };
@@ -91,9 +93,14 @@ export interface WorldOptions {
   scripts?: Script[];
   hooks?(tools: HookTools): Hooks;
   plant?: Plant;
+  /** How many transfers the users try each modelled second; one in five seconds when left out. */
+  writesPerSecond?: number;
 }
 
 export type World = Awaited<ReturnType<typeof world>>;
+
+/** The platform was deployed so long ago that no block period holds anything. */
+const daySeconds = 86_400;
 
 const startedAt = Date.UTC(2026, 10, 22, 2, 0, 0);
 
@@ -116,7 +123,7 @@ export const world = async (options: WorldOptions) => {
   const platform = await buildPlatform(aws, groundOf(stage));
   await deployAutomation(aws, platform, {});
   const table = deploysTable(stage);
-  await timeline.run(grantFirst(table, primary, timeline.now()));
+  await timeline.run(grantFirst(table, primary, timeline.now() - daySeconds * 1000));
   const people = peopleOf(stage, aws, options);
   const users = loadGenerator(
     {
@@ -124,7 +131,10 @@ export const world = async (options: WorldOptions) => {
       random: seededRandom(`users ${options.seed}`),
       send: usersSend(aws, config.domain.name, timeline),
     },
-    { perSecond: 0.2, accounts: ["account-1", "account-2", "account-3"] },
+    {
+      perSecond: options.writesPerSecond ?? 0.2,
+      accounts: ["account-1", "account-2", "account-3"],
+    },
   );
   return {
     timeline,

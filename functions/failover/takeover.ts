@@ -1,0 +1,208 @@
+import { ensure } from "../../shared/ensure.ts";
+import type { Refusal } from "../../shared/outcome.ts";
+import { observed } from "../../shared/outcome.ts";
+import { differing } from "../../shared/settings.ts";
+import { isOpen } from "../database/decide.ts";
+import type { Ending, Work } from "./failover.ts";
+import { record } from "./failover.ts";
+import { late, permitted, planOf } from "./permitted.ts";
+
+/** States and records what is lost, then opens the one-way door. */
+export const promote = async (work: Work): Promise<Ending> => {
+  const { steps, clock, ports, run } = work;
+  const position = await steps.step("state the loss", () =>
+    observed("replica", clock.now, () => ports.database({ do: "position" })),
+  );
+  await record(work, "loss", {
+    kind: "saw",
+    text: position.known
+      ? `Before promotion the replica stands at ${position.value.lsn}.`
+      : `Before promotion the replica does not say where it stands (${position.why}).`,
+    data: { position, loss: planOf(work).loss },
+  });
+  const refusal = await lastLook(work);
+  if (refusal) return { on: "give-back", notes: [refusal.reason] };
+  run.pastReturn = true;
+  const promoted = await ensure(steps, clock, {
+    name: "promote",
+    observe: ports.replica,
+    satisfied: ({ isReplica, status }) => !isReplica && status === "available",
+    due: ({ isReplica, status }) => isReplica && status === "available",
+    act: () => ports.promote(),
+    permitted: () => permitted(work),
+    within: { seconds: 1800, everySeconds: 5, actAgainAfterSeconds: 90 },
+  });
+  run.promoteCalls = promoted.acts;
+  if (promoted.is === "ensured") {
+    return { on: "promoted", notes: [`${promoted.seen.id} is a primary of its own.`] };
+  }
+  if (promoted.is === "refused") {
+    return late(`The promotion may have been asked for, then: ${promoted.refusal.reason}`);
+  }
+  const seen = promoted.last.known ? JSON.stringify(promoted.last.value) : promoted.last.why;
+  return late(`Last seen: ${seen}. ${promoted.doubt ?? ""}`);
+};
+
+/**
+ * Waits until the replica can be promoted, and asks for the last time whether it may be. Kept as a step
+ * of its own: a run that is killed between the promotion and its checkpoint must not take a later word
+ * for one that came in time, and give the lease back to a region whose replica is a primary by now.
+ */
+const lastLook = async (work: Work): Promise<Refusal | undefined> => {
+  const { steps, clock, ports } = work;
+  const ready = await ensure(steps, clock, {
+    name: "ready to be promoted",
+    observe: async () => {
+      const { isReplica, status } = await ports.replica();
+      const refusal = await permitted(work);
+      return { isReady: !isReplica || status === "available", refusal: refusal ?? null };
+    },
+    satisfied: ({ isReady, refusal }) => isReady || refusal !== null,
+    due: () => false,
+    act: async () => undefined,
+    within: { seconds: 1800, everySeconds: 5 },
+  });
+  if (ready.is === "ensured") return ready.seen.refusal ?? undefined;
+  const reason = "The replica could not be promoted for half an hour, and nobody has asked it to.";
+  return { code: "not-promotable", reason };
+};
+
+export const open = async (work: Work): Promise<Ending> => {
+  const { steps, clock, ports, run } = work;
+  const opened = await ensure(steps, clock, {
+    name: "open",
+    observe: async () => {
+      const { recovery } = await ports.database({ do: "position" });
+      return { recovery, open: isOpen(await ports.database({ do: "logins" })) };
+    },
+    satisfied: (seen) => !seen.recovery && seen.open,
+    due: ({ recovery }) => !recovery,
+    act: async () => void (await ports.database({ do: "liftFence", epoch: run.epoch ?? 0 })),
+    permitted: () => permitted(work),
+    within: { seconds: 300, everySeconds: 5, actAgainAfterSeconds: 15 },
+  });
+  if (opened.is !== "ensured") return late(opened.is === "refused" ? opened.refusal.reason : "");
+  const written = await ensure(steps, clock, {
+    name: "test write",
+    observe: () => ports.database({ do: "probeWrite", epoch: run.epoch ?? 0 }),
+    satisfied: ({ epoch }) => epoch === run.epoch,
+    act: async () => undefined,
+    within: { seconds: 120, everySeconds: 5 },
+  });
+  return written.is === "ensured" ? { on: "open", notes: [] } : late("The test write failed.");
+};
+
+export const repoint = async (work: Work): Promise<Ending> => {
+  const { steps, clock, ports, run } = work;
+  for (const name of ports.secretNames) {
+    const pointed = await ensure(steps, clock, {
+      name: `repoint ${name}`,
+      observe: () => ports.secret(name),
+      satisfied: ({ standsAlone, pointsHere }) => standsAlone && pointsHere,
+      act: () => ports.repoint(name, run.name),
+      permitted: () => permitted(work),
+      within: { seconds: 180, everySeconds: 5, actAgainAfterSeconds: 15 },
+    });
+    if (pointed.is !== "ensured") return late(`The secret ${name} still follows the old region.`);
+  }
+  return { on: "repointed", notes: [`${ports.secretNames.length} secret(s).`] };
+};
+
+/** Waits for capacity before users are sent: a region that falls over at once helps nobody. */
+export const activate = async (work: Work): Promise<Ending> => {
+  const { steps, clock, ports, run } = work;
+  const plan = planOf(work);
+  const capacity = await ensure(steps, clock, {
+    name: "capacity",
+    observe: ports.capacity,
+    satisfied: ({ inService, maximum }) => inService >= Math.min(plan.capacity, maximum),
+    due: () => false,
+    act: async () => undefined,
+    within: { seconds: 300, everySeconds: 10 },
+  });
+  const settled = await steps.step("settle the lease", () =>
+    ports.settleLease(run.epoch ?? 0, run.name),
+  );
+  if ("lost" in settled) return late(`The lease is at epoch ${settled.lost.epoch} by now.`);
+  const active = await ensure(steps, clock, {
+    name: "activate",
+    observe: async () => ({ role: (await ports.obey(plan.to, run.epoch ?? 0)).role }),
+    satisfied: ({ role }) => role === "active",
+    due: () => false,
+    act: async () => undefined,
+    within: { seconds: 180, everySeconds: 5 },
+  });
+  if (active.is !== "ensured") return late("The guard does not turn the role rule.");
+  const enough = capacity.is === "ensured" ? [] : ["Not all wanted instances are in service yet."];
+  return { on: "active", notes: enough };
+};
+
+/** The health checks have had time to move users by then: 3 failures of 10 s and the TTL, doubled. */
+const patienceSeconds = (ttlSeconds: number) => 2 * (30 + ttlSeconds);
+
+/**
+ * Resolvers, then a write: an address alone says nothing about what answers there. When the health
+ * checks do not move users in time, or the operator has chosen so, the records themselves are changed.
+ */
+export const verify = async (work: Work): Promise<Ending> => {
+  const { steps, clock, ports } = work;
+  const { ttlSeconds, dns } = ports.policy;
+  const since = await steps.step("verification begins", async () => Math.floor(clock.now()));
+  const waitSeconds = dns === "change-records" ? 0 : patienceSeconds(ttlSeconds);
+  const verified = await ensure(steps, clock, {
+    name: "verify",
+    observe: async () => {
+      const view = await ports.publicView();
+      const waitedSeconds = (clock.now() - since) / 1000;
+      const untried = { accepted: false, detail: "not tried yet" };
+      const probe = view.elsewhere.length > 0 ? untried : await ports.probePublicWrite();
+      return { ...view, ...probe, waitedSeconds };
+    },
+    satisfied: ({ elsewhere, here, accepted }) =>
+      elsewhere.length === 0 && here.length > 0 && accepted,
+    due: ({ elsewhere, waitedSeconds }) => elsewhere.length > 0 && waitedSeconds >= waitSeconds,
+    act: () => ports.changeRecords(),
+    permitted: () => permitted(work),
+    within: { seconds: 300 + 4 * ttlSeconds, everySeconds: 5, actAgainAfterSeconds: 120 },
+  });
+  if (verified.is === "ensured") {
+    const notes = [`Resolvers: ${verified.seen.here.join(", ")}.`];
+    if (verified.acts > 0) notes.push("The records were changed: health checks did not do it.");
+    return { on: "verified", notes };
+  }
+  if (verified.is === "refused") return late(verified.refusal.reason);
+  const { last, doubt } = verified;
+  const tried = doubt ? ` The records could not be changed: ${doubt}` : "";
+  return late(`${last.known ? JSON.stringify(last.value) : last.why}.${tried}`);
+};
+
+/**
+ * A promoted replica has no backups, no second zone and nothing that protects it. Done last, since
+ * users are served meanwhile; what RDS has taken up counts, because a second zone takes it an hour.
+ */
+export const harden = async (work: Work): Promise<Ending> => {
+  const { steps, clock, ports } = work;
+  const wanted = await steps.step("the settings of the old primary", () =>
+    observed("coordination table", clock.now, ports.keptSettings),
+  );
+  if (!wanted.known || wanted.value === null) {
+    return late(
+      `Nobody knows the old primary's settings (${wanted.known ? "never kept" : wanted.why}).`,
+    );
+  }
+  const { value } = wanted;
+  const hardened = await ensure(steps, clock, {
+    name: "harden",
+    observe: async () => ({ lacks: differing(await ports.settings(), value) }),
+    satisfied: ({ lacks }) => lacks.length === 0,
+    act: () => ports.applySettings(value),
+    permitted: () => permitted(work),
+    within: { seconds: 900, everySeconds: 10, actAgainAfterSeconds: 60 },
+  });
+  if (hardened.is === "ensured") return { on: "hardened", notes: [] };
+  if (hardened.is === "refused") return late(hardened.refusal.reason);
+  const { last, doubt } = hardened;
+  return late(
+    `Still differing: ${last.known ? last.value.lacks.join(", ") : last.why}. ${doubt ?? ""}`,
+  );
+};
