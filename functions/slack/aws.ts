@@ -1,17 +1,19 @@
-import { LambdaClient, SendDurableExecutionCallbackSuccessCommand } from "@aws-sdk/client-lambda";
-import { approvals } from "../../shared/approval.ts";
-import { clientOptions } from "../../shared/clients.ts";
-import { readContact } from "../../shared/contact.ts";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  InvokeCommand,
+  LambdaClient,
+  SendDurableExecutionCallbackSuccessCommand,
+} from "@aws-sdk/client-lambda";
+import type { CallBounds } from "../../shared/clients.ts";
+import { clientOptions, perRegion } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
-import { invoker } from "../../shared/invoke.ts";
-import { nextRun, readLease } from "../../shared/lease.ts";
+import { dynamodbJournal, entryLimit } from "../../shared/journal.ts";
 import { logger } from "../../shared/log.ts";
-import { readPause } from "../../shared/pause.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
-import type { FailoverRequest } from "../failover/request.ts";
 import { claimNonce } from "./nonces.ts";
+import type { Runs } from "./orders.ts";
 import type { FrontDoor } from "./slack.ts";
 
 /** Leaves half a second of Slack's three for the way. */
@@ -27,8 +29,6 @@ export const frontDoor = (runtime: Runtime): FrontDoor => {
     answerSeconds: answerSeconds / 3,
   };
   const table = coordination(runtime);
-  const functions = invoker(runtime, quick);
-  const failover = linked<{ name: string }>(runtime, "FailoverFunction");
   const log = logger(runtime).with({ function: "slack", region });
   const read = slackCredentials(runtime);
   const credentials = async () => {
@@ -36,7 +36,6 @@ export const frontDoor = (runtime: Runtime): FrontDoor => {
     for (const value of Object.values(known)) log.hide(value);
     return known;
   };
-  const lambda = new LambdaClient(clientOptions(runtime, region, quick));
   return {
     clock: runtime.clock,
     log,
@@ -44,24 +43,42 @@ export const frontDoor = (runtime: Runtime): FrontDoor => {
     signingSecret: async () => (await credentials()).signingSecret,
     claimNonce: (signature, timestampSeconds) =>
       claimNonce(table, signature, timestampSeconds, runtime.random.id()),
-    readLease: () => readLease(table),
-    readContact: (of) => readContact(table, of),
-    readPause: () => readPause(table),
-    startFailover: async (request) => {
-      const run = nextRun(await readLease(table));
-      const payload: FailoverRequest = { run, trigger: { by: "operator", ...request } };
+    table,
+    runs: runsOf(runtime, quick),
+    channel: operatorsChannel(runtime, credentials, {
+      timeoutSeconds: answerSeconds / 3,
+      attempts: 1,
+    }),
+    answerSeconds,
+  };
+};
+
+/** The runs by way of the linked `FailoverFunction` and `JournalTable`, in any region. */
+export const runsOf = (runtime: Runtime, bounds: CallBounds): Runs => {
+  const failover = linked<{ name: string }>(runtime, "FailoverFunction");
+  const journal = linked<{ name: string }>(runtime, "JournalTable");
+  const lambda = perRegion((region) => new LambdaClient(clientOptions(runtime, region, bounds)));
+  const tables = perRegion((region) => new DynamoDBClient(clientOptions(runtime, region, bounds)));
+  return {
+    start: async (region, request) => {
+      const command = new InvokeCommand({
+        FunctionName: failover.name,
+        InvocationType: "Event",
+        Payload: Buffer.from(JSON.stringify(request)),
+        DurableExecutionName: request.run,
+      });
       try {
-        await functions.tell(region, failover.name, payload, run);
+        await lambda(region).send(command);
+        return "started";
       } catch (error) {
-        // Somebody else, or an alarm, has asked for the same move: this run is the one they get.
-        if (!named(error, "DurableExecutionAlreadyStartedException")) throw error;
+        // Somebody else, or an alarm, has asked for a move: this run is the one they get.
+        if (named(error, "DurableExecutionAlreadyStartedException")) return "joined";
+        throw error;
       }
-      return { run };
     },
-    answer: approvals(table).answer,
-    wake: async (callbackId) => {
+    wake: async (region, callbackId) => {
       try {
-        await lambda.send(
+        await lambda(region).send(
           new SendDurableExecutionCallbackSuccessCommand({ CallbackId: callbackId }),
         );
         return "woken";
@@ -71,11 +88,8 @@ export const frontDoor = (runtime: Runtime): FrontDoor => {
         throw error;
       }
     },
-    channel: operatorsChannel(runtime, credentials, {
-      timeoutSeconds: answerSeconds / 3,
-      attempts: 1,
-    }),
-    answerSeconds,
+    entries: (region, run) =>
+      dynamodbJournal(tables(region), journal.name).list(run, 0, entryLimit),
   };
 };
 

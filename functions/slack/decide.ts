@@ -1,5 +1,6 @@
 import type { Config, Operator } from "../../shared/config.ts";
 import { actionIds } from "../../shared/message.ts";
+import type { Move } from "../../shared/move.ts";
 import type { Refusal } from "../../shared/outcome.ts";
 import type { SlackRequest } from "./request.ts";
 
@@ -11,10 +12,16 @@ const overrideWords = {
 
 export type Override = (typeof overrideWords)[keyof typeof overrideWords];
 
+/** What nobody may ask for without saying why. */
+const reasoned = ["failover", "switchover", "failback", "pause", "resume", "abort"] as const;
+type Reasoned = (typeof reasoned)[number];
+
 export type Intent =
   | { wants: "status" }
   | { wants: "help" }
-  | { wants: "failover"; reason: string; overrides: Override[] }
+  | { wants: Move; reason: string; overrides: Override[] }
+  | { wants: "pause" | "resume" | "abort"; reason: string }
+  | { wants: "ack" }
   | { wants: "answer"; says: "approve" | "reject"; planHash: string };
 
 export type Decision =
@@ -31,15 +38,8 @@ export const decide = (request: SlackRequest, slack: Config["slack"]): Decision 
     return refuse("unknown-user", "You are not an operator in nightshift.config.ts.");
   }
   const intent = request.kind === "command" ? commanded(request.text) : pressed(request);
-  if (intent.wants === "failover" && !operator.may.includes("request")) {
-    return refuse(
-      "may-not-request",
-      "You are an operator, but not one who may request a failover.",
-    );
-  }
-  if (intent.wants === "failover" && intent.reason.length < 3) {
-    return refuse("no-reason", "Say why: /nightshift failover <reason>.");
-  }
+  const refusal = permission(operator, intent.wants) ?? reasonMissing(intent);
+  if (refusal) return { refused: refusal, stranger: false };
   if (intent.wants === "answer" && request.channel !== slack.channel) {
     return refuse("wrong-channel", "Approvals count only in the operators' channel.");
   }
@@ -64,16 +64,52 @@ const strangerRefusal = ({ sender }: SlackRequest, slack: Config["slack"]): Refu
   return undefined;
 };
 
-const commanded = (text: string): Intent => {
+const mayAsk: Record<Intent["wants"], readonly Operator["may"][number][]> = {
+  status: ["request", "approve"],
+  help: ["request", "approve"],
+  failover: ["request"],
+  switchover: ["request"],
+  failback: ["request"],
+  pause: ["request"],
+  resume: ["request"],
+  ack: ["request"],
+  // To stop is the safe direction, and whoever may approve may reject.
+  abort: ["request", "approve"],
+  // The approval itself says who may answer it.
+  answer: ["request", "approve"],
+};
+
+/** The same from every door: what an operator may ask for. */
+export const permission = (operator: Operator, wants: Intent["wants"]): Refusal | undefined => {
+  if (operator.may.some((may) => mayAsk[wants].includes(may))) return undefined;
+  return {
+    code: "may-not-request",
+    reason: `You are an operator, but not one who may ask for ${wants}.`,
+  };
+};
+
+const reasonMissing = (intent: Intent): Refusal | undefined =>
+  "reason" in intent && intent.reason.length < 3
+    ? { code: "no-reason", reason: `Say why: /nightshift ${intent.wants} <reason>.` }
+    : undefined;
+
+/** What an operator typed, as an intent; help for what is not understood. */
+export const commanded = (text: string): Intent => {
   const [verb = "help", ...words] = text.trim().split(/\s+/);
-  if (verb === "status") return { wants: "status" };
-  if (verb !== "failover") return { wants: "help" };
+  if (verb === "status" || verb === "ack") return { wants: verb };
+  if (!isReasoned(verb)) return { wants: "help" };
+  if (verb === "pause" || verb === "resume" || verb === "abort") {
+    return { wants: verb, reason: words.join(" ").slice(0, 500) };
+  }
   const isOverride = (word: string): word is keyof typeof overrideWords =>
     Object.hasOwn(overrideWords, word);
   const overrides = words.filter(isOverride).map((word) => overrideWords[word]);
   const reason = words.filter((word) => !isOverride(word)).join(" ");
-  return { wants: "failover", reason: reason.slice(0, 500), overrides: [...new Set(overrides)] };
+  return { wants: verb, reason: reason.slice(0, 500), overrides: [...new Set(overrides)] };
 };
+
+const isReasoned = (verb: string): verb is Reasoned =>
+  (reasoned as readonly string[]).includes(verb);
 
 const pressed = ({ action, value }: Extract<SlackRequest, { kind: "button" }>): Intent => {
   const isHash = /^[0-9a-f]{64}$/.test(value);
@@ -88,7 +124,12 @@ const pressed = ({ action, value }: Extract<SlackRequest, { kind: "button" }>): 
 
 export const helpText = [
   "`/nightshift status` shows where the platform runs and whether anything is under way.",
-  "`/nightshift failover <reason>` asks for a move to the standby region. Others have to approve it.",
-  "Add `accept:unknown-loss` or `accept:block-period` only where a refusal asks for it.",
-  "When Slack fails, use the break-glass command line of the runbook.",
+  "`/nightshift failover <reason>` leaves a region that is lost. Others have to approve it.",
+  "`/nightshift switchover <reason>` moves from a region that is well, and loses nothing.",
+  "`/nightshift failback <reason>` is a switchover home.",
+  "`/nightshift abort <reason>` stops the run that is under way; until it promotes, all is undone.",
+  "`/nightshift ack` says that the last move was looked at: the block period does not hold the next.",
+  "`/nightshift pause <reason>` stops all automation before its next change; `resume <reason>` ends it.",
+  "Add `accept:unknown-loss` or `accept:block-period` to a move only where a refusal asks for it.",
+  "When Slack fails, use the break-glass command line: docs/runbook/break-glass.md.",
 ].join("\n");

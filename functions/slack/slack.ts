@@ -1,48 +1,43 @@
-import type { Answer, Approval, Decided } from "../../shared/approval.ts";
+import type { Answer, Approval } from "../../shared/approval.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { isoSeconds } from "../../shared/clock.ts";
-import type { Config, Operator } from "../../shared/config.ts";
+import type { Operator } from "../../shared/config.ts";
 import type { Contact } from "../../shared/contact.ts";
+import { readContact } from "../../shared/contact.ts";
 import type { Lease } from "../../shared/lease.ts";
+import { readLease } from "../../shared/lease.ts";
 import type { Log } from "../../shared/log.ts";
 import { escaped, person } from "../../shared/message.ts";
-import type { Fact } from "../../shared/outcome.ts";
+import type { Asked } from "../../shared/move.ts";
+import type { Fact, Refusal } from "../../shared/outcome.ts";
 import { observed } from "../../shared/outcome.ts";
 import type { Pause } from "../../shared/pause.ts";
-import { whilePaused } from "../../shared/pause.ts";
+import { readPause, whilePaused } from "../../shared/pause.ts";
 import type { SignedRequest, SlackPort } from "../../shared/slack.ts";
 import { verifySlackRequest } from "../../shared/slack.ts";
 import type { Decision, Intent, Override } from "./decide.ts";
 import { decide, helpText } from "./decide.ts";
 import type { Nonce } from "./nonces.ts";
+import type { Desk } from "./orders.ts";
+import {
+  orderAbort,
+  orderAcknowledgement,
+  orderAnswer,
+  orderMove,
+  orderPause,
+  wakeRun,
+} from "./orders.ts";
 import { parseRequest } from "./request.ts";
 
-export interface FrontDoor {
+export interface FrontDoor extends Desk {
   clock: Clock;
   log: Log;
-  config: Config;
   signingSecret(): Promise<string>;
   /** Throws when the coordination table is silent. */
   claimNonce(signature: string, timestampSeconds: number): Promise<Nonce>;
-  readLease(): Promise<Lease>;
-  readContact(region: string): Promise<Contact | undefined>;
-  readPause(): Promise<Pause>;
-  /** Hands the request over and does not wait for the run. The same run is never started twice. */
-  startFailover(request: Wish): Promise<{ run: string }>;
-  answer(planHash: string, answer: Answer, mayApprove: readonly string[]): Promise<Decided>;
-  /** `gone` when nobody waits on the callback any more, which is no trouble: see Approval. */
-  wake(callbackId: string): Promise<"woken" | "gone">;
   channel: SlackPort;
   /** From the request to our answer; Slack itself gives up after three seconds. */
   answerSeconds: number;
-}
-
-/** What an operator asks for; `who` is their Slack member id. */
-export interface Wish {
-  who: string;
-  reason: string;
-  sinceMilliseconds: number;
-  overrides: Override[];
 }
 
 export interface HttpAnswer {
@@ -137,27 +132,101 @@ const carryOut = async (work: Work, intent: Intent): Promise<Reply> => {
     case "status":
       return { text: await status(work) };
     case "failover":
-      return requestFailover(work, intent);
+    case "switchover":
+    case "failback":
+      return requestMove(work, intent);
+    case "pause":
+    case "resume":
+      return turnPause(work, intent.wants, intent.reason);
+    case "ack":
+      return acknowledge(work);
+    case "abort":
+      return abort(work, intent.reason);
     case "answer":
       return recordAnswer(work, intent);
   }
 };
 
-const requestFailover = async (
-  { door, within, operator }: Work,
-  { reason, overrides }: Extract<Intent, { wants: "failover" }>,
+/** What no answer came for is neither done nor not done; all of these bear being asked for again. */
+const uncertain = ({ door, operator }: Work, what: string, why: string): Reply => {
+  door.log.error("order uncertain", { what, user: operator.user, why });
+  return { text: `It is not certain that ${what} (${escaped(why)}). Ask again.`, again: true };
+};
+
+const refusal = ({ door, operator }: Work, { code, reason }: Refusal): Reply => {
+  door.log.warn("order refused", { refused: code, user: operator.user });
+  return { text: escaped(reason) };
+};
+
+const requestMove = async (
+  work: Work,
+  { wants: move, reason, overrides }: Extract<Intent, { overrides: Override[] }>,
 ): Promise<Reply> => {
-  const { user } = operator;
-  const sinceMilliseconds = Math.floor(door.clock.now());
-  const wish = { who: user, reason, sinceMilliseconds, overrides };
-  const started = await within("failover", () => door.startFailover(wish));
-  if (!started.known) {
-    door.log.error("failover not started", { user, why: started.why });
-    const text = `It is not certain that the failover was started (${escaped(started.why)}). Ask again.`;
-    return { text, again: true };
+  const { door, within, operator } = work;
+  const wish = { move, who: operator.user, reason, overrides };
+  const moved = await within(move, () => orderMove(door, wish));
+  if (!moved.known) return uncertain(work, `the ${move} was started`, moved.why);
+  if ("refused" in moved.value) return refusal(work, moved.value.refused);
+  const { asked, joined } = moved.value;
+  const { run, region: target } = asked;
+  door.log.info("run asked for", { user: operator.user, move, run, target, joined });
+  return { text: joined ? joinedText(run) : startedText(asked) };
+};
+
+const startedText = ({ run, region }: Asked) =>
+  `${run} is started in ${region}. Its plan comes to the channel, and others approve it.`;
+
+const joinedText = (run: string) =>
+  `${run} was asked for before, so nothing new was started. Its message in the channel shows which ` +
+  "move it is; abort it first if you need another.";
+
+const turnPause = async (work: Work, to: "pause" | "resume", reason: string): Promise<Reply> => {
+  const { door, within, operator } = work;
+  const turned = await within(to, () => orderPause(door, to, { by: operator.user, reason }));
+  if (!turned.known) return uncertain(work, `your ${to} was recorded`, turned.why);
+  door.log.info("pause switch", { user: operator.user, to, is: turned.value.is });
+  if (turned.value.is === "unknown") {
+    return uncertain(work, `your ${to} was recorded`, turned.value.why);
   }
-  door.log.info("failover started", { user, run: started.value.run });
-  const text = `${started.value.run} is started. Its plan comes to the channel, and others approve it.`;
+  const wanted = to === "pause" ? "paused" : "running";
+  if (turned.value.is !== wanted) {
+    return { text: `Somebody was faster. Now: ${pauseLine(turned.value)}` };
+  }
+  return {
+    text:
+      to === "pause"
+        ? "Paused: nothing is changed in any region from now on, until somebody resumes it. " +
+          "A run that is under way stops before its next change."
+        : "Resumed: automation goes on in all regions.",
+  };
+};
+
+const acknowledge = async (work: Work): Promise<Reply> => {
+  const { door, within, operator } = work;
+  const said = await within("ack", () => orderAcknowledgement(door, operator.user));
+  if (!said.known) return uncertain(work, "your acknowledgement was recorded", said.why);
+  if ("refused" in said.value) return refusal(work, said.value.refused);
+  const { epoch, region, holder } = said.value.acknowledged;
+  door.log.info("move acknowledged", { user: operator.user, epoch });
+  const text =
+    `Acknowledged: the move to ${region} (epoch ${epoch}, ${escaped(holder)}). ` +
+    "The block period does not hold the next move.";
+  return { text };
+};
+
+const abort = async (work: Work, reason: string): Promise<Reply> => {
+  const { door, within, operator } = work;
+  const aborted = await within("abort", () => orderAbort(door, { by: operator.user, reason }));
+  if (!aborted.known) return uncertain(work, "your abort was recorded", aborted.why);
+  if ("refused" in aborted.value) return refusal(work, aborted.value.refused);
+  const { run, abort: left, inTime, doubt } = aborted.value;
+  door.log.info("abort left", { user: operator.user, run, by: left.by, inTime, doubt });
+  const first = left.by === operator.user ? "" : ` ${person(left.by)} had said so before.`;
+  const late =
+    inTime === "yes" ? "" : " It may come too late: a promotion that has begun is not stopped.";
+  const text =
+    `${run} is told to stop, undo what it did and end, before its next change.${first}${late} ` +
+    "What it undid is told in its message.";
   return { text };
 };
 
@@ -167,11 +236,7 @@ const recordAnswer = async (
 ): Promise<Reply> => {
   const { door, within, operator, thread } = work;
   const { user } = operator;
-  const approvers = door.config.slack.operators
-    .filter(({ may }) => may.includes("approve"))
-    .map((each) => each.user);
-  const answer: Answer = { user, says, atMilliseconds: Math.floor(door.clock.now()) };
-  const decided = await within("approval", () => door.answer(planHash, answer, approvers));
+  const decided = await within("approval", () => orderAnswer(door, planHash, { user, says }));
   if (!decided.known) {
     door.log.error("answer not recorded", { user, says, why: decided.why });
     return { text: "It is not certain that your answer was recorded. Press again.", again: true };
@@ -184,13 +249,18 @@ const recordAnswer = async (
   const changed = "changed" in decided.value;
   const approval = "changed" in decided.value ? decided.value.changed : decided.value.unchanged;
   door.log.info("answer recorded", { user, says, run: approval.run, planHash });
-  const note = changed && thread ? noteAnswer(door, approval, answer, thread) : undefined;
+  const note = changed && thread ? noteAnswer(door, approval, { user, says }, thread) : undefined;
   // Also for an answer that was there already: its wake-up may be what was lost.
-  await Promise.all([wakeRun(work, approval), note]);
+  await Promise.all([wake(work, approval), note]);
   return { text: changed ? "" : "Your answer was recorded before." };
 };
 
-const noteAnswer = async (door: FrontDoor, approval: Approval, answer: Answer, thread: string) => {
+const noteAnswer = async (
+  door: FrontDoor,
+  approval: Approval,
+  answer: Pick<Answer, "user" | "says">,
+  thread: string,
+) => {
   const text =
     answer.says === "reject"
       ? `${person(answer.user)} rejected the plan.`
@@ -200,21 +270,18 @@ const noteAnswer = async (door: FrontDoor, approval: Approval, answer: Answer, t
   if (!delivery.delivered) door.log.warn("note undelivered", { because: delivery.because });
 };
 
-const wakeRun = async ({ door, within }: Work, approval: Approval): Promise<void> => {
-  const { callbackId, rejectedBy, approvals, neededApprovals } = approval;
-  const settled = rejectedBy !== undefined || approvals.length >= neededApprovals;
-  if (!settled || callbackId === undefined) return;
-  const woken = await within("wake-up", () => door.wake(callbackId));
+const wake = async ({ door, within }: Work, approval: Approval): Promise<void> => {
+  const woken = await within("wake-up", () => wakeRun(door, approval));
   const result = woken.known ? woken.value : woken.why;
-  door.log.info("wake-up", { run: approval.run, result });
+  if (result) door.log.info("wake-up", { run: approval.run, result });
 };
 
 const status = async ({ door, within }: Work): Promise<string> => {
   const { primary, standby } = door.config.regions;
   const [lease, pause, ...contacts] = await Promise.all([
-    within("lease", door.readLease),
-    within("pause", door.readPause),
-    ...[primary, standby].map((region) => within("contact", () => door.readContact(region))),
+    within("lease", () => readLease(door.table)),
+    within("pause", () => readPause(door.table)),
+    ...[primary, standby].map((region) => within("contact", () => readContact(door.table, region))),
   ]);
   const now = door.clock.now();
   return [
@@ -226,8 +293,9 @@ const status = async ({ door, within }: Work): Promise<string> => {
 
 const leaseText = (lease: Fact<Lease>): string => {
   if (!lease.known) return `Lease: UNKNOWN (${escaped(lease.why)})`;
-  const { region, epoch, state, holder, movedAtMilliseconds } = lease.value;
-  const since = `epoch ${epoch}, since ${isoSeconds(movedAtMilliseconds)} by ${escaped(holder)}`;
+  const { region, epoch, state, holder, movedAtMilliseconds, acknowledged } = lease.value;
+  const seen = acknowledged ? ", acknowledged" : "";
+  const since = `epoch ${epoch}, since ${isoSeconds(movedAtMilliseconds)} by ${escaped(holder)}${seen}`;
   return state === "held"
     ? `*${region}* may write (${since}). No failover is under way past its approval.`
     : `The lease is MOVING to *${region}* (${since}).`;
@@ -244,11 +312,13 @@ const contactText = (
   return `Guard of ${region}: last contact ${ageSeconds} s ago, obeys epoch ${contact.value.epoch}`;
 };
 
-const pauseText = (fact: Fact<Pause>): string => {
-  const pause: Pause = fact.known ? fact.value : { is: "unknown", why: fact.why };
+const pauseText = (fact: Fact<Pause>): string =>
+  pauseLine(fact.known ? fact.value : { is: "unknown", why: fact.why });
+
+const pauseLine = (pause: Pause): string => {
   const at = pause.is === "paused" ? ` (since ${isoSeconds(pause.atMilliseconds)})` : "";
-  const refusal = whilePaused(pause);
-  return refusal ? `${escaped(refusal.reason)}${at}` : "Pause switch: running";
+  const refused = whilePaused(pause);
+  return refused ? `${escaped(refused.reason)}${at}` : "Pause switch: running";
 };
 
 /** One look or one call; what the time that is left does not suffice for is unknown. */

@@ -139,7 +139,7 @@ describe("a person who has no business here", () => {
 
   it("may not request a failover with the right to approve only", async () => {
     const body = commandBody(door.place, { user: "U0CHIARA" }, "failover because");
-    expect(spoken(await door.send(sign(body)))).toContain("not one who may request");
+    expect(spoken(await door.send(sign(body)))).toContain("not one who may ask for failover");
     expect(door.lambda.invocations).toEqual([]);
   });
 

@@ -4,7 +4,7 @@ import config from "../../nightshift.config.ts";
 import { approvals } from "../../shared/approval.ts";
 import { writeContact } from "../../shared/contact.ts";
 import { coordination } from "../../shared/coordination.ts";
-import { grantFirst } from "../../shared/lease.ts";
+import { claimLease, grantFirst, readLease, settleLease } from "../../shared/lease.ts";
 import { actionIds } from "../../shared/message.ts";
 import { pause } from "../../shared/pause.ts";
 import { spoken, stage, startedAt } from "./stage.ts";
@@ -85,9 +85,11 @@ describe("/nightshift failover", () => {
     expect(door.lambda.invocations).toEqual([
       {
         name: "failover",
+        region: config.regions.standby,
         execution: "failover-2-1",
         type: "Event",
         payload: {
+          kind: "emergency",
           run: "failover-2-1",
           trigger: {
             by: "operator",
@@ -108,17 +110,17 @@ describe("/nightshift failover", () => {
     });
   });
 
-  it("joins a run that somebody else has started", async () => {
+  it("says that a run which somebody else has started may be another move", async () => {
     door.lambda.refuse("DurableExecutionAlreadyStartedException");
     const text = spoken(await door.send(command("U0ANA", "failover dark")));
-    expect(text).toContain("failover-2-1 is started");
+    expect(text).toContain("failover-2-1 was asked for before, so nothing new was started");
   });
 
   it("says that it is not certain when Lambda fails", async () => {
     door.lambda.refuse("ServiceException");
     const text = spoken(await door.send(command("U0ANA", "failover dark")));
     expect(text).toContain("not certain");
-    expect(door.lines.join()).toContain("failover not started");
+    expect(door.lines.join()).toContain("order uncertain");
   });
 
   it("wants a reason", async () => {
@@ -144,8 +146,24 @@ describe("the buttons", () => {
     expect(door.lambda.callbacks).toEqual([]);
     await press("U0BEN", "approve");
     expect(door.lambda.callbacks).toEqual(["callback-1"]);
+    expect(door.lambda.wokenIn).toEqual([config.regions.standby]);
     expect(said()).toEqual(["<@U0ANA> approved: 1 of 2.", "<@U0BEN> approved: 2 of 2."]);
     expect(door.slack.messages().every(({ threadTs }) => threadTs === "1.000001")).toBe(true);
+  });
+
+  it("wake the run of a failback at home, where it waits", async () => {
+    const table = coordination(door.runtime);
+    const to = {
+      region: config.regions.standby,
+      holder: "failover-2-1",
+      nowMilliseconds: startedAt,
+    };
+    await claimLease(table, await readLease(table), to);
+    await settleLease(table, 2, "failover-2-1");
+    await ask();
+    await press("U0ANA", "approve");
+    await press("U0BEN", "approve");
+    expect(door.lambda.wokenIn).toEqual([primary]);
   });
 
   it("do not count the same person twice", async () => {

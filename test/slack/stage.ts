@@ -1,10 +1,12 @@
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { assemble } from "../../functions/slack/handler.ts";
 import type { HttpAnswer } from "../../functions/slack/slack.ts";
 import { dynamodb } from "../../local/aws/dynamodb.ts";
 import type { TableDefinition } from "../../local/aws/dynamodb-store.ts";
+import type { Observer } from "../../local/aws/endpoint.ts";
 import { endpoint } from "../../local/aws/endpoint.ts";
 import { secretsmanager } from "../../local/aws/secretsmanager.ts";
-import type { Service } from "../../local/aws/service.ts";
+import type { Call, Service } from "../../local/aws/service.ts";
 import { AwsError } from "../../local/aws/service.ts";
 import { frugal, inProcess } from "../../local/aws/transport.ts";
 import { urlEvent } from "../../local/lambda/url.ts";
@@ -14,7 +16,9 @@ import { slackStandIn } from "../../local/slack/slack.ts";
 import type { Timeline } from "../../local/time/timeline.ts";
 import { virtualTimeline } from "../../local/time/virtual.ts";
 import config from "../../nightshift.config.ts";
+import { clientOptions } from "../../shared/clients.ts";
 import type { Clock } from "../../shared/clock.ts";
+import { dynamodbJournal } from "../../shared/journal.ts";
 import { seededRandom } from "../../shared/random.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { systemWeb } from "../../shared/web.ts";
@@ -43,31 +47,42 @@ const clockOn = (timeline: Timeline): Clock => ({
 
 /** As much of Lambda as the front door calls; keeps what it was told. */
 const recordingLambda = () => {
-  const invocations: { name: string; execution: string; type: string; payload: unknown }[] = [];
+  const invocations: {
+    name: string;
+    region: string;
+    execution: string;
+    type: string;
+    payload: unknown;
+  }[] = [];
   const callbacks: string[] = [];
+  const wokenIn: string[] = [];
   let refusal: AwsError | undefined;
   const service: Service = {
     name: "lambda",
     operations: {
-      Invoke: (input: Record<string, unknown>) => {
+      Invoke: (input: Record<string, unknown>, call: Call) => {
         if (refusal) throw refusal;
+        const taken = invocations.some(({ execution }) => execution === input.DurableExecutionName);
+        if (taken) throw new AwsError("DurableExecutionAlreadyStartedException", "taken");
         invocations.push({
           name: String(input.FunctionName),
+          region: call.region,
           execution: String(input.DurableExecutionName),
           type: String(input.InvocationType),
           payload: JSON.parse(Buffer.from(input.Payload as Uint8Array).toString()),
         });
         return { StatusCode: 202 };
       },
-      SendDurableExecutionCallbackSuccess: (input: Record<string, unknown>) => {
+      SendDurableExecutionCallbackSuccess: (input: Record<string, unknown>, call: Call) => {
         if (refusal) throw refusal;
         callbacks.push(String(input.CallbackId));
+        wokenIn.push(call.region);
         return {};
       },
     },
   };
   const refuse = (shape: string) => void (refusal = new AwsError(shape, "refused"));
-  return { service, invocations, callbacks, refuse };
+  return { service, invocations, callbacks, wokenIn, refuse };
 };
 
 const { primary, standby, witness } = config.regions;
@@ -98,6 +113,31 @@ const environment = (secretArn: string) => ({
   SST_RESOURCE_SlackSecret: JSON.stringify({ arn: secretArn }),
 });
 
+/** Lets calls go unanswered by what they are about. */
+const silencer = () => {
+  let silenced: string | undefined;
+  const observe: Observer = {
+    before: (_call, input) =>
+      silenced !== undefined && JSON.stringify(input).includes(silenced) ? "silence" : undefined,
+  };
+  return { observe, silence: (word: string) => void (silenced = word) };
+};
+
+/** Keeps the secret that Slack and the front door share; gives its ARN. */
+const keepSecret = ({ service }: ReturnType<typeof secretsmanager>): string => {
+  const secret = { signingSecret: place.signingSecret, botToken: place.botToken };
+  const call = { service: "secretsmanager", operation: "CreateSecret", region: here, from: here };
+  const create = service.operations.CreateSecret as unknown as (
+    input: object,
+    call: object,
+  ) => { ARN: string };
+  const { ARN } = create(
+    { Name: "slack", SecretString: JSON.stringify(secret) },
+    { ...call, account: "123456789012" },
+  );
+  return ARN;
+};
+
 /** The front door on the local AWS, in one process and in virtual time. */
 export const stage = async () => {
   const timeline = virtualTimeline(startedAt);
@@ -107,23 +147,15 @@ export const stage = async () => {
   const lambda = recordingLambda();
   const tables = dynamodb(surroundings, tableDefinitions);
   const secrets = secretsmanager(surroundings);
-  const aws = endpoint(surroundings, [tables.service, secrets.service, lambda.service]);
+  const { observe, silence } = silencer();
+  const services = [tables.service, secrets.service, lambda.service];
+  const aws = endpoint(surroundings, services, { observe });
   await aws.ready();
-  const secret = { signingSecret: place.signingSecret, botToken: place.botToken };
-  const call = { service: "secretsmanager", operation: "CreateSecret", region: here, from: here };
-  const create = secrets.service.operations.CreateSecret as unknown as (
-    input: object,
-    call: object,
-  ) => { ARN: string };
-  const { ARN } = create(
-    { Name: "slack", SecretString: JSON.stringify(secret) },
-    { ...call, account: "123456789012" },
-  );
   const transport = inProcess(aws, here, timeline);
   const slack = slackStandIn(timeline, place);
   const lines: string[] = [];
   const runtime: Runtime = {
-    environment: environment(ARN),
+    environment: environment(keepSecret(secrets)),
     clock: clockOn(timeline),
     random: seededRandom("handler"),
     web: systemWeb,
@@ -151,6 +183,11 @@ export const stage = async () => {
     slack,
     place,
     runtime,
+    /** The journal's table as a run in `region` has it. */
+    journalIn: (region: string) =>
+      dynamodbJournal(new DynamoDBClient(clientOptions(runtime, region)), "journal"),
+    /** Calls whose input has `word` in it are never answered. */
+    silence,
     lines,
     handle,
     send,

@@ -1,0 +1,136 @@
+import { parseArgs } from "node:util";
+import { commanded, type Override } from "../functions/slack/decide.ts";
+import type { Move } from "../shared/move.ts";
+
+/** What is to be done, once the words are understood. */
+export type Command =
+  | { verb: "status" | "ack" }
+  | { verb: Move; reason: string; overrides: Override[] }
+  | { verb: "pause" | "resume" | "abort"; reason: string }
+  | { verb: "approve" | "reject"; planHash: string }
+  | { verb: "journal"; run: string };
+
+/** What Nightshift's parts are called in the account. */
+export interface Names {
+  table: string;
+  journal: string;
+  function: string;
+}
+
+export interface OpsArguments {
+  command: Command;
+  names: Names;
+  json: boolean;
+}
+
+/** A wrong command line: what was wrong, and what is possible. Exits with 2. */
+export class UsageError extends Error {
+  constructor(message: string) {
+    super(`${message}\n\n${usage}`);
+    this.name = "UsageError";
+  }
+}
+
+export const usage = `Nightshift without Slack. Straight to the coordination table and to Lambda, as yourself.
+
+  npm run ops -- status                   who may write, what is under way, what waits for approval
+  npm run ops -- failover <reason>        leave a region that is lost
+  npm run ops -- switchover <reason>      move from a region that is well; nothing is lost
+  npm run ops -- failback <reason>        the same, home
+  npm run ops -- approve <planHash>       12 digits of the hash are enough
+  npm run ops -- reject <planHash>
+  npm run ops -- abort <reason>           stop the run that is under way; undone until it promotes
+  npm run ops -- ack                      the block period does not hold the next move
+  npm run ops -- pause <reason>           all automation stops before its next change
+  npm run ops -- resume <reason>
+  npm run ops -- journal <run>            what a run saw, decided and did; the chain is verified
+
+  A move takes accept:unknown-loss and accept:block-period among its words, where a refusal asks
+  for one.
+
+  --json                                  one JSON object on standard output
+  --table nightshift-coordination         or NIGHTSHIFT_TABLE
+  --journal nightshift-journal            or NIGHTSHIFT_JOURNAL
+  --function failover                     or NIGHTSHIFT_FUNCTION
+
+Credentials come from where the AWS command line has them. Exit codes: 0 done, 1 refused or failed,
+2 not understood.`;
+
+/** Reads the command line. Throws a UsageError, with nothing done, when it is wrong. */
+export const opsArguments = (
+  given: string[],
+  environment: Record<string, string | undefined>,
+): OpsArguments | "help" => {
+  const { values, positionals } = parsed(given);
+  const [verb, ...words] = positionals;
+  if (values.help || verb === "help") return "help";
+  if (verb === undefined) throw new UsageError("No verb was given.");
+  const { NIGHTSHIFT_TABLE, NIGHTSHIFT_JOURNAL, NIGHTSHIFT_FUNCTION } = environment;
+  return {
+    command: commandOf(verb, words),
+    names: {
+      table: named(values.table ?? NIGHTSHIFT_TABLE, "nightshift-coordination"),
+      journal: named(values.journal ?? NIGHTSHIFT_JOURNAL, "nightshift-journal"),
+      function: named(values.function ?? NIGHTSHIFT_FUNCTION, "failover"),
+    },
+    json: values.json ?? false,
+  };
+};
+
+const named = (given: string | undefined, usual: string): string => {
+  const name = given || usual;
+  if (/^[\w.-]{1,255}$/.test(name)) return name;
+  throw new UsageError(`"${name}" is no name of a table or a function.`);
+};
+
+const commandOf = (verb: string, words: string[]): Command => {
+  switch (verb) {
+    case "approve":
+    case "reject":
+      return {
+        verb,
+        planHash: only(verb, words, /^[0-9a-f]{12,64}$/, "12 to 64 digits of a hash"),
+      };
+    case "journal":
+      return { verb, run: only(verb, words, /^failover-\d+-\d+$/, "a run such as failover-2-1") };
+    case "status":
+    case "ack":
+      if (words.length > 0) throw new UsageError(`${verb} takes nothing more.`);
+      return { verb };
+    default:
+      return reasoned(verb, words);
+  }
+};
+
+const only = (verb: string, words: string[], pattern: RegExp, what: string): string => {
+  const [word = ""] = words;
+  if (words.length === 1 && pattern.test(word)) return word;
+  throw new UsageError(`${verb} takes ${what}, not "${words.join(" ")}".`);
+};
+
+/** In the words that Slack takes. */
+const reasoned = (verb: string, words: string[]): Command => {
+  const intent = commanded([verb, ...words].join(" "));
+  if (!("reason" in intent)) throw new UsageError(`There is no verb "${verb}".`);
+  const { wants, ...rest } = intent;
+  if (rest.reason.length < 3) throw new UsageError(`Say why: npm run ops -- ${verb} <reason>.`);
+  return { verb: wants, ...rest } as Command;
+};
+
+const parsed = (args: string[]) => {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        table: { type: "string" },
+        journal: { type: "string" },
+        function: { type: "string" },
+        json: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message.split(". ")[0]}.`);
+  }
+};
