@@ -22,20 +22,22 @@ export class UsageError extends Error {
  */
 const speeds = { least: 1, most: 20, usual: 15 };
 
-const usage = (scenarios: readonly string[]) =>
-  `npm run drill -- <scenario> [--speed ${speeds.usual}] [--seed 1] [--json] [--interactive]\n` +
-  `Scenarios: ${scenarios.join(", ")}`;
+type Known = readonly { name: string; about: string }[];
+
+const usage = (scenarios: Known) =>
+  [
+    `npm run drill -- <scenario> [--speed ${speeds.usual}] [--seed 1] [--json] [--interactive]`,
+    "Scenarios:",
+    ...scenarios.map(({ name, about }) => `  ${name.padEnd(20)}${about}`),
+  ].join("\n");
 
 /** Reads the command line of a drill. Throws a UsageError and changes nothing when it is wrong. */
-export const drillArguments = (
-  given: string[],
-  scenarios: readonly string[],
-): DrillArguments | "help" => {
+export const drillArguments = (given: string[], scenarios: Known): DrillArguments | "help" => {
   const { values, positionals } = parsed(given, scenarios);
   if (values.help) return "help";
   const [scenario, ...more] = positionals;
   if (scenario === undefined) throw new UsageError(`No scenario was named.\n${usage(scenarios)}`);
-  if (!scenarios.includes(scenario)) {
+  if (!scenarios.some(({ name }) => name === scenario)) {
     throw new UsageError(`There is no scenario "${scenario}".\n${usage(scenarios)}`);
   }
   if (more.length > 0) {
@@ -60,7 +62,7 @@ export const drillArguments = (
   return { scenario, seed, speed, json, interactive };
 };
 
-const parsed = (args: string[], scenarios: readonly string[]) => {
+const parsed = (args: string[], scenarios: Known) => {
   try {
     return parseArgs({
       args,

@@ -19,6 +19,7 @@ export const functionsOf = (
     canary(platform, witness, common),
     detection(platform, common),
     failover(platform, standby, common),
+    failover(platform, home, common),
     slack(standby.region, common),
     slack(home.region, common),
   ];
@@ -51,9 +52,11 @@ const guard = (site: Site, common: Common): FunctionDefinition => ({
       ...tables,
       DatabaseFunction: { name: "database" },
       Guarded: {
+        databaseId: site.databaseId,
         roleRule: site.roleRule,
         databaseSecurityGroup: site.databaseSecurityGroup,
         applicationSecurityGroup: site.applicationSecurityGroup,
+        databasePort: 5432,
         autoScalingGroup: names.group,
       },
     }),
@@ -147,7 +150,8 @@ const failover = (platform: Platform, site: Site, common: Common): FunctionDefin
   region: site.region,
   entry: "functions/failover/handler.ts",
   timeoutSeconds: 300,
-  durable: { executionTimeoutSeconds: 4 * 3600 },
+  // A rebuild waits for a replica that AWS may take hours to make.
+  durable: { executionTimeoutSeconds: 6 * 3600 },
   environment: {
     ...common,
     ...links({
@@ -155,6 +159,10 @@ const failover = (platform: Platform, site: Site, common: Common): FunctionDefin
       DatabaseFunction: { name: "database" },
       GuardFunctions: { [platform.home.region]: "guard", [platform.standby.region]: "guard" },
       SlackSecret: { arn: names.secrets.slack },
+      OtherRegion: {
+        database: (site === platform.home ? platform.standby : platform.home).databaseId,
+        autoScalingGroup: names.group,
+      },
       Standby: {
         replica: site.databaseId,
         databaseHost: site.host,
@@ -163,6 +171,8 @@ const failover = (platform: Platform, site: Site, common: Common): FunctionDefin
         secrets: [names.secrets.application, names.secrets.nightshift],
         regionalName: site.loadBalancerName,
         publicUrl: platform.publicUrl,
+        zoneId: platform.zoneId,
+        recordSets: [platform.home.region, platform.standby.region],
       },
     }),
   },

@@ -97,12 +97,15 @@ const spentOn: Record<NonNullable<Phase["on"]>, string> = {
 
 const phases = (all: readonly Phase[], columns: number, ink: Ink): string[] => {
   if (all.length === 0) return [];
-  const end = Math.max(1, ...all.map(({ startSeconds, seconds }) => startSeconds + seconds));
+  // A planned move begins before its incident, and its bars have to fit as well.
+  const begin = Math.min(0, ...all.map(({ startSeconds }) => startSeconds));
+  const ends = all.map(({ startSeconds, seconds }) => startSeconds + seconds);
+  const whole = Math.max(1, ...ends.map((end) => end - begin));
   const plot = Math.max(10, columns - 70);
   const lines = all.map(({ name, startSeconds, seconds, on = "nightshift" }) => {
-    const before = Math.max(0, Math.round((startSeconds / end) * plot));
-    const long = Math.max(1, Math.round((seconds / end) * plot));
-    const bar = long === 1 && seconds / end < 0.5 / plot ? "▏" : "█".repeat(long);
+    const before = Math.round(((startSeconds - begin) / whole) * plot);
+    const long = Math.max(1, Math.round((seconds / whole) * plot));
+    const bar = long === 1 && seconds / whole < 0.5 / plot ? "▏" : "█".repeat(long);
     const took = spoken(seconds);
     return (
       `  ${padded(plain(name), 32)}${ink(offset(startSeconds).padStart(7), "dim")}` +

@@ -1,6 +1,8 @@
 import { unmarshall } from "@aws-sdk/util-dynamodb";
-import { Client } from "pg";
-import type { Approval } from "../shared/approval.ts";
+import { Client, type QueryResultRow } from "pg";
+import type { Execution } from "../local/lambda/store.ts";
+import { type Approval, approvalId, stateOf } from "../shared/approval.ts";
+import { type Contact, contactId, type FenceLayer } from "../shared/contact.ts";
 import type { Entry } from "../shared/journal.ts";
 import type { Lease } from "../shared/lease.ts";
 import { names } from "./names.ts";
@@ -22,37 +24,59 @@ const coordinationItems = (world: DrillWorld): Record<string, unknown>[] =>
 export const leaseOf = (world: DrillWorld): Lease | undefined =>
   coordinationItems(world).find(({ id }) => id === "lease") as unknown as Lease | undefined;
 
+/** What the guard of the old region reported last, when it has obeyed the present epoch. */
+export const reportedFence = (world: DrillWorld): FenceLayer[] | undefined => {
+  const id = contactId(world.platform.home.region);
+  const contact = coordinationItems(world).find((item) => item.id === id) as Contact | undefined;
+  return contact && contact.epoch === leaseOf(world)?.epoch ? contact.fence : undefined;
+};
+
 /** The request for approval that was used by `run`. */
 export const approvalOf = (world: DrillWorld, run: string): Approval | undefined =>
   coordinationItems(world).find(({ usedBy }) => usedBy === run) as unknown as Approval | undefined;
 
+/** The request that waits for answers, if there is one. */
+export const openRequest = (world: DrillWorld): Approval | undefined =>
+  coordinationItems(world)
+    .filter(({ id }) => String(id).startsWith(approvalId("")))
+    .map((item) => item as unknown as Approval)
+    .find((approval) => stateOf(approval, world.timeline.now()) === "waiting");
+
+/** The durable executions of the failover that leads to the standby region, oldest first. */
+export const failoverRuns = ({ cloud, platform }: DrillWorld): Execution[] =>
+  cloud.functions.executions(platform.standby.region, "failover");
+
 /**
- * Ids of all transfers in one database, read past every fence and proxy: a judge must not depend on
- * what is judged.
+ * Rows of one database, read past every fence and proxy: a judge must not depend on what is judged.
  */
-export const transfersIn = async (world: DrillWorld, engineId: string): Promise<Set<string>> => {
+export const queryDatabase = async <Row extends QueryResultRow>(
+  world: DrillWorld,
+  engineId: string,
+  text: string,
+  values: unknown[] = [],
+): Promise<Row[]> => {
   const { host, port, user, password, database } = world.engine.administration(engineId);
   const client = new Client({ host, port, user, password, database });
   await client.connect();
   try {
-    const { rows } = await client.query<{ id: string }>("select id from transfers");
-    return new Set(rows.map(({ id }) => id));
+    return (await client.query<Row>(text, values)).rows;
   } finally {
     await client.end();
   }
 };
 
-/** Whether every account's entries still sum to zero over the whole ledger. */
+/** Ids of all transfers in one database. */
+export const transfersIn = async (world: DrillWorld, engineId: string): Promise<Set<string>> => {
+  const rows = await queryDatabase<{ id: string }>(world, engineId, "select id from transfers");
+  return new Set(rows.map(({ id }) => id));
+};
+
+/** The sum of all entries over the whole ledger: 0 when it balances. */
 export const ledgerSum = async (world: DrillWorld, engineId: string): Promise<number> => {
-  const { host, port, user, password, database } = world.engine.administration(engineId);
-  const client = new Client({ host, port, user, password, database });
-  await client.connect();
-  try {
-    const { rows } = await client.query(
-      "select coalesce(sum(amount), 0)::float8 as sum from entries",
-    );
-    return Number(rows[0]?.sum);
-  } finally {
-    await client.end();
-  }
+  const [row] = await queryDatabase<{ sum: number }>(
+    world,
+    engineId,
+    "select coalesce(sum(amount), 0)::float8 as sum from entries",
+  );
+  return row?.sum ?? Number.NaN;
 };

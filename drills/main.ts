@@ -3,24 +3,24 @@ import { fileURLToPath } from "node:url";
 import operatorsConfig from "../nightshift.config.ts";
 import { isoSeconds } from "../shared/clock.ts";
 import { type DrillArguments, drillArguments, helpText, UsageError } from "./arguments.ts";
+import { conduct } from "./course.ts";
+import { writeMarkdown } from "./markdown.ts";
 import { peopleAtTerminal, scriptedPeople } from "./people.ts";
 import { recorder } from "./recorder.ts";
-import { regionCut, regionLoss } from "./region-loss.ts";
 import { exitCodeOf, summaryOf, writeReport } from "./report.ts";
+import { scenarioNamed, scenarios } from "./scenarios.ts";
 import { terminal } from "./terminal.ts";
 import { buildWorld, type DrillWorld } from "./world.ts";
 
-const scenarios = { "region-loss": regionLoss, "region-cut": regionCut };
-const known = Object.keys(scenarios);
 const reports = fileURLToPath(new URL("../.nightshift/reports", import.meta.url));
 
 /** Users' transfers in a modelled second: about 45 a second on the machine at the usual speed. */
 const transfersPerSecond = 3;
 
 const main = async (): Promise<number> => {
-  const given = drillArguments(process.argv.slice(2), known);
+  const given = drillArguments(process.argv.slice(2), scenarios);
   if (given === "help") {
-    process.stdout.write(`${helpText(known)}\n`);
+    process.stdout.write(`${helpText(scenarios)}\n`);
     return 0;
   }
   return drill(given);
@@ -28,19 +28,10 @@ const main = async (): Promise<number> => {
 
 const drill = async (given: DrillArguments): Promise<number> => {
   const { scenario, seed, speed, json } = given;
-  const { primary, standby, witness } = operatorsConfig.regions;
+  const course = scenarioNamed(scenario);
   // With --json standard output belongs to the one object that is printed at the end.
   const stream = json ? process.stderr : process.stdout;
-  const isTty = stream.isTTY === true;
-  const screen = terminal(
-    {
-      write: (text) => void stream.write(text),
-      columns: Math.min(stream.columns ?? 100, 160),
-      isTty,
-      colour: isTty && !process.env.NO_COLOR,
-    },
-    { scenario, seed, speed, home: primary, standby, witness },
-  );
+  const screen = screenFor(given, stream);
   const interruption = interruptions();
   let world: DrillWorld | undefined;
   try {
@@ -54,21 +45,18 @@ const drill = async (given: DrillArguments): Promise<number> => {
       transfersPerSecond,
       log: (line) => seen?.line(line),
       onError: interruption.fail,
-      observe: { after: (...call) => seen?.observe.after?.(...call) },
-      onEvent: (region, event) => {
-        const { alarmName, state } = event.detail as {
-          alarmName?: string;
-          state?: { value?: string };
-        };
-        if (state?.value !== "ALARM") return;
-        seen?.see(`CloudWatch ${region}`, "alarm", `Alarm ${alarmName}`);
+      observe: {
+        before: (...call) => seen?.observe.before(...call),
+        after: (...call) => seen?.observe.after(...call),
       },
+      onRequest: (request, from) => seen?.request(request, from),
+      onEvent: (region, event) => seen?.event(region, event),
     });
     seen = recorder(world.timeline.now, screen.moment);
     const people = given.interactive
       ? peopleAtTerminal(world, screen.say)
-      : scriptedPeople(world, seed);
-    const running = scenarios[scenario as keyof typeof scenarios](world, seen, {
+      : scriptedPeople(world, seed, course.people);
+    const running = conduct(course, world, seen, {
       seed,
       speed,
       onSample: screen.sample,
@@ -78,6 +66,7 @@ const drill = async (given: DrillArguments): Promise<number> => {
     people.stop();
     const folder = join(reports, `${scenario}-${seed}-${stamp()}`);
     const written = await writeReport(report, folder);
+    await writeMarkdown({ ...report, ...written }, folder);
     screen.summary(written);
     if (json) process.stdout.write(`${JSON.stringify(summaryOf(written))}\n`);
     return exitCodeOf(written);
@@ -86,6 +75,24 @@ const drill = async (given: DrillArguments): Promise<number> => {
     await world?.close();
     interruption.stop();
   }
+};
+
+const screenFor = (
+  { scenario, seed, speed }: DrillArguments,
+  stream: NodeJS.WriteStream,
+): ReturnType<typeof terminal> => {
+  const { primary: home, standby, witness } = operatorsConfig.regions;
+  const isTty = stream.isTTY === true;
+  const planned = scenarioNamed(scenario).mayLose === "nothing";
+  return terminal(
+    {
+      write: (text) => void stream.write(text),
+      columns: Math.min(stream.columns ?? 100, 160),
+      isTty,
+      colour: isTty && !process.env.NO_COLOR && process.env.TERM !== "dumb",
+    },
+    { scenario, seed, speed, home, standby, witness, planned },
+  );
 };
 
 const stamp = () => isoSeconds(Date.now()).replaceAll(":", "").replace("Z", "");

@@ -1,11 +1,12 @@
 import { createInterface } from "node:readline";
 import { buttonOf, operators, type Script } from "../local/slack/operators.ts";
-import { buttonBody, signed } from "../local/slack/signed.ts";
+import { render } from "../local/slack/render.ts";
+import { buttonBody, commandBody, signed } from "../local/slack/signed.ts";
 import { seededRandom } from "../shared/random.ts";
 import type { DrillWorld } from "./world.ts";
 
 /** Two operators who read the plan for a while and approve it. */
-const scripts: Script[] = [
+export const approvers: Script[] = [
   { user: "U0ANA", says: "approve", thinksSeconds: [20, 45] },
   { user: "U0BEN", says: "approve", thinksSeconds: [30, 70] },
 ];
@@ -29,14 +30,23 @@ const post =
     return { status: answer.status, body: await answer.text() };
   };
 
+/** A slash command of an operator, signed as Slack signs it. Throws when it was not taken. */
+export const command = async (world: DrillWorld, user: string, text: string): Promise<string> => {
+  const { place } = world.slack;
+  const body = commandBody(place, { user }, text);
+  const answer = await post(world)(signed(place.signingSecret, world.timeline.now(), body));
+  if (answer.status !== 200) throw new Error(`"${text}" was answered with ${answer.status}`);
+  return (JSON.parse(answer.body) as { text: string }).text;
+};
+
 /** People who press the signed buttons by themselves. */
-export const scriptedPeople = (world: DrillWorld, seed: string) =>
+export const scriptedPeople = (world: DrillWorld, seed: string, scripts: readonly Script[]) =>
   operators({
     slack: world.slack,
     timeline: world.timeline,
     random: seededRandom(`people ${seed}`),
     send: post(world),
-    scripts,
+    scripts: [...scripts],
     giveUpSeconds: (answerMilliseconds / 1000) * world.timeline.scale().speed,
   });
 
@@ -55,6 +65,7 @@ export const peopleAtTerminal = (
     if (!button || asked.has(button.value)) return;
     asked.add(button.value);
     const first = known.map(({ name }) => name.split(" ")[0]?.toLowerCase()).join(", ");
+    for (const line of render(message, 100)) say(line);
     say(`Your decision: type "approve <name>" or "reject <name>" (${first}), then Enter.`);
   });
   const lines = createInterface({ input: process.stdin });

@@ -27,6 +27,8 @@ export interface Platform {
   standby: Site;
   /** With the port, so that a browser could open it. */
   publicUrl: string;
+  /** Of the public name's records. */
+  zoneId: string;
 }
 
 /** What differs between a drill with sockets and a simulation without. */
@@ -80,8 +82,7 @@ export const buildPlatform = async (cloud: Cloud, ground: Ground): Promise<Platf
     standby: await site(standby, "standby"),
     publicUrl: `http://${config.domain.name}:${ground.port}`,
   };
-  await buildNames(cloud, ground, platform);
-  return platform;
+  return { ...platform, zoneId: await buildNames(cloud, ground, platform) };
 };
 
 const securityGroups = async (cloud: Cloud, region: string) => {
@@ -272,7 +273,11 @@ const buildFront = async (cloud: Cloud, ground: Ground, region: string, isHome: 
  * The records and health checks of the design: PRIMARY moves only on somebody's explicit word, and
  * SECONDARY has no check.
  */
-const buildNames = async (cloud: Cloud, { config, port }: Ground, platform: Platform) => {
+const buildNames = async (
+  cloud: Cloud,
+  { config, port }: Ground,
+  platform: Pick<Platform, "home" | "standby">,
+): Promise<string> => {
   const ask = <Output>(operation: string, input: object) =>
     cloud.ask<Output>("route-53", operation, "us-east-1", input);
   const { HostedZone } = await ask<{ HostedZone: { Id: string } }>("CreateHostedZone", {
@@ -322,4 +327,5 @@ const buildNames = async (cloud: Cloud, { config, port }: Ground, platform: Plat
       Changes: [record(platform.home, "PRIMARY"), record(platform.standby, "SECONDARY")],
     },
   });
+  return HostedZone.Id;
 };

@@ -9,6 +9,7 @@ import type { Observer } from "../local/aws/endpoint.ts";
 import { faults } from "../local/aws/faults.ts";
 import { httpProbe } from "../local/aws/route53-probe.ts";
 import { listen } from "../local/aws/server.ts";
+import type { WireRequest } from "../local/aws/wire.ts";
 import { type Cloud, type CloudOptions, cloud } from "../local/cloud.ts";
 import { askServer, cachingResolver } from "../local/dns/resolver.ts";
 import { dnsServer } from "../local/dns/server.ts";
@@ -32,16 +33,14 @@ import { realEngine } from "../local/postgres/real.ts";
 import { slackStandIn } from "../local/slack/slack.ts";
 import { scaledTimeline } from "../local/time/scaled.ts";
 import operatorsConfig from "../nightshift.config.ts";
-import { systemClock } from "../shared/clock.ts";
 import { type Config, defineConfig } from "../shared/config.ts";
-import { coordination } from "../shared/coordination.ts";
 import { grantFirst } from "../shared/lease.ts";
 import { seededRandom } from "../shared/random.ts";
-import { systemWeb } from "../shared/web.ts";
 import { deployAutomation, functionsOf } from "./automation.ts";
 import { names, tablesIn } from "./names.ts";
 import { buildPlatform, type DatabaseSite, type Platform } from "./platform.ts";
 import { Stack } from "./stack.ts";
+import { coordinationFrom } from "./table.ts";
 
 export interface WorldOptions {
   seed: number | string;
@@ -54,6 +53,8 @@ export interface WorldOptions {
   /** Something in the local AWS or in an unattended part of the drill broke. */
   onError(error: unknown): void;
   observe?: Observer;
+  /** Sees every signed request, also one that nobody will answer. */
+  onRequest?(request: WireRequest, from: string): void;
   /** Sees every event that AWS's own services send. */
   onEvent?: CloudOptions["onEvent"];
   lambda?: LambdaOptions;
@@ -232,13 +233,18 @@ const raiseCloud = async (options: WorldOptions, ground: Ground, stack: Stack) =
 
 /** One listener for each place that a caller can stand at. */
 const openEndpoints = async (
-  { onError }: WorldOptions,
+  { onError, onRequest }: WorldOptions,
   { config, late }: Ground,
   aws: Cloud,
   stack: Stack,
 ): Promise<Map<string, string>> => {
+  const { ready, handle } = aws.endpoint;
+  const told = (request: WireRequest, from: string) => {
+    onRequest?.(request, from);
+    return handle(request, from);
+  };
   for (const region of Object.values(config.regions)) {
-    const listener = await listen(aws.endpoint, region, { onError });
+    const listener = await listen({ ready, handle: told }, region, { onError });
     late.endpoints.set(region, listener.url);
     stack.push(`endpoint for ${region}`, listener.close);
   }
@@ -373,20 +379,7 @@ const startAutomation = async (
   // Started before the clock of the schedules runs, so that nobody waits for a process.
   await Promise.all(functionsOf(platform, common).map(ground.host.warm));
   const { standby, home } = platform;
-  const table = coordination({
-    environment: {
-      AWS_REGION: standby.region,
-      AWS_ACCESS_KEY_ID: "AKIDLOCAL",
-      AWS_SECRET_ACCESS_KEY: "local",
-      AWS_ENDPOINT_URL: ground.endpoint,
-      SST_RESOURCE_CoordinationTable: JSON.stringify({ name: names.coordination }),
-    },
-    clock: systemClock,
-    random: seededRandom("deploy"),
-    web: systemWeb,
-    config: platform.config,
-    write: () => undefined,
-  });
+  const table = coordinationFrom(standby.region, ground.endpoint, platform.config);
   await grantFirst(table, home.region, Math.floor(aws.surroundings.timeline.now()));
   const functions = await deployAutomation(aws, platform, common);
   await prepareDatabase(aws, home.region);
