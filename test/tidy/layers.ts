@@ -69,7 +69,7 @@ const sdkPlaces: Rule = {
   find: (tree) =>
     eachFile(
       tree,
-      (path) => isShipped(path) && !/\/(aws|handler)\.ts$/.test(path) && !sdkUsers.has(path),
+      (path) => isShipped(path) && !/(\/|-)(aws|handler)\.ts$/.test(path) && !sdkUsers.has(path),
       (source) =>
         source
           .imports()
