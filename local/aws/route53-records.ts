@@ -24,6 +24,8 @@ export interface ZoneState {
   published: Map<string, ResourceRecordSet>;
   /** No change overtakes an earlier one on its way to the name servers. */
   lastPublishedAt: number;
+  /** Changes on their way to the name servers, oldest first. */
+  waiting: { records: ZoneState["records"]; change: ChangeState }[];
 }
 
 interface ChangeState {
@@ -82,6 +84,7 @@ const zoneOperations = (context: Context) => ({
       records: new Map(),
       published: new Map(),
       lastPublishedAt: 0,
+      waiting: [],
     };
     for (const set of ownRecords(name)) {
       zone.records.set(recordKey(set), set);
@@ -168,9 +171,13 @@ const submit = (context: Context, zone: ZoneState, comment: string | undefined):
   const arrival = timeline.now() + duration(random, "route53.propagation");
   zone.lastPublishedAt = Math.max(arrival, zone.lastPublishedAt);
   const records = new Map(zone.records);
+  zone.waiting.push({ records, change });
+  // Two changes may be due at the same instant, and timers may swap them: the order is the zone's.
   timeline.after(zone.lastPublishedAt - timeline.now(), () => {
-    zone.published = records;
-    change.status = "INSYNC";
+    const next = zone.waiting.shift();
+    if (!next) return;
+    zone.published = next.records;
+    next.change.status = "INSYNC";
   });
   return change;
 };

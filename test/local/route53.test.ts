@@ -378,3 +378,41 @@ describe("records", () => {
     );
   });
 });
+
+describe("changes that reach the name servers at the same instant", () => {
+  it("are published in their order, even when their timers fire in the other", () => {
+    const { surroundings } = around();
+    const due: (() => void | Promise<void>)[] = [];
+    const timeline = {
+      ...surroundings.timeline,
+      after: (_milliseconds: number, act: () => void | Promise<void>) => {
+        due.push(act);
+        return { cancel: () => undefined };
+      },
+    };
+    const dns = route53(
+      { ...surroundings, timeline },
+      { probe: () => Promise.reject(new Error("unused")), addressesOf: () => [] },
+    );
+    const ask = asking(dns.service);
+    const zone = ask("CreateHostedZone", { Name: "example.com", CallerReference: "zone" });
+    ask("ChangeResourceRecordSets", {
+      HostedZoneId: (zone.HostedZone as { Id: string }).Id,
+      ChangeBatch: {
+        Changes: [
+          {
+            Action: "UPSERT",
+            ResourceRecordSet: {
+              Name: "app.example.com",
+              Type: "A",
+              TTL: 30,
+              ResourceRecords: [{ Value: "127.0.1.10" }],
+            },
+          },
+        ],
+      },
+    });
+    for (const act of due.reverse()) act();
+    expect(dns.answer("app.example.com", "A").records[0]?.value).toBe("127.0.1.10");
+  });
+});
