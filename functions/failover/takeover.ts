@@ -30,7 +30,8 @@ export const promote = async (work: Work): Promise<Ending> => {
     due: ({ isReplica, status }) => isReplica && status === "available",
     act: () => ports.promote(),
     permitted: () => permitted(work),
-    within: { seconds: 1800, everySeconds: 5, actAgainAfterSeconds: 90 },
+    // Minutes pass anyway, and in a regional outage everybody asks RDS: not more often than this.
+    within: { seconds: 1800, everySeconds: 10, actAgainAfterSeconds: 90 },
   });
   run.promoteCalls = promoted.acts;
   if (promoted.is === "ensured") {
