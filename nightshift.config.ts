@@ -8,23 +8,31 @@ export default defineConfig({
     // Sees both from outside, and makes the third voice when the lease is decided.
     witness: "eu-west-2",
   },
-  domain: { name: "app.example.com", zone: "example.com", ttlSeconds: 30 },
+  domain: { name: "app.example.com", zone: "example.com", ttlSeconds: 60 },
+  application: {
+    // What `docker push` has told: docs/DEPLOY.md.
+    image: "sha256:4f0c9f7d2b6e81a34f0c9f7d2b6e81a34f0c9f7d2b6e81a34f0c9f7d2b6e81a3",
+    port: 8080,
+  },
   sizes: {
     application: {
       instanceType: "m7g.large",
-      minimum: 2,
-      desired: 3,
-      maximum: 8,
-      standbyMinimum: 1,
+      // Two in each of three zones, and at most ten.
+      minimum: 6,
+      desired: 6,
+      maximum: 30,
+      standbyMinimum: 3,
     },
     database: {
       instanceClass: "db.r7g.large",
       storageGigabytes: 100,
       maximumStorageGigabytes: 500,
       multiAz: true,
-      backupRetentionDays: 14,
+      backupRetentionDays: 30,
     },
+    cache: { nodeType: "cache.m7g.large", nodes: 3 },
   },
+  records: { logsToGlacierDays: 30, logsDays: 400, evidenceDays: 2555 },
   objectives: { rtoSeconds: 1800, rpoSeconds: 60 },
   failover: {
     // Nobody moves a bank's database without two people, until they say otherwise here.
@@ -44,6 +52,17 @@ export default defineConfig({
       expectedStatus: 201,
     },
     resolvers: ["1.1.1.1", "8.8.8.8", "9.9.9.9"],
+  },
+  // What alarms may set off. `shadow` only says what it would do: docs/playbooks.md.
+  remediation: {
+    actionsPerHour: 6,
+    fleetShare: 0.34,
+    playbooks: {
+      "database-connections": "shadow",
+      "database-storage": "shadow",
+      latency: "shadow",
+      "unhealthy-host": "shadow",
+    },
   },
   slack: {
     workspace: "T0NIGHTSHIFT",

@@ -4,12 +4,14 @@ import { parseArgs } from "node:util";
 import { type BundleMeasure, measureBundles } from "./bundles.ts";
 import { type Measured, measureEndpoint } from "./endpoint.ts";
 import { type FailoverBench, measureFailovers } from "./failovers.ts";
+import { type Course, measureOverhead, type Overhead } from "./overhead.ts";
 
 interface Bench {
   machine: { node: string; cores: number; processor: string };
   bundles: BundleMeasure[];
   endpoint: Measured[];
   failovers: FailoverBench;
+  overhead: Overhead;
   seconds: number;
 }
 
@@ -21,6 +23,8 @@ const measure = async (tell: (line: string) => void): Promise<Bench> => {
   const endpoint = await measureEndpoint();
   tell("simulating failovers in virtual time …");
   const failovers = await measureFailovers();
+  tell("failing over, by Nightshift and by hand …");
+  const overhead = await measureOverhead();
   return {
     machine: {
       node: process.version,
@@ -30,6 +34,7 @@ const measure = async (tell: (line: string) => void): Promise<Bench> => {
     bundles,
     endpoint,
     failovers,
+    overhead,
     seconds: Math.round((performance.now() - began) / 1000),
   };
 };
@@ -78,7 +83,35 @@ const failoverLine = (failovers: FailoverBench): string =>
       `${milliseconds(failovers.processorMillisecondsEach)} of one core each ` +
       `(${failovers.failovers} of them)`;
 
-const printed = ({ machine, bundles, endpoint, failovers, seconds }: Bench): string =>
+const seconds = (value: number): string => `${value.toFixed(0)} s`;
+
+const mean = (courses: Course[], of: (course: Course) => number): string =>
+  seconds(courses.reduce((sum, course) => sum + of(course), 0) / courses.length);
+
+const overheadRows = ({ nightshift, byHand }: Overhead): string[][] => [
+  ["mean, modelled", "Nightshift", "by hand"],
+  ...(
+    [
+      ["isolation of the old region, what is left of it", (one) => one.critical.isolationSeconds],
+      ["promotion, reboot included", (one) => one.critical.promotionSeconds],
+      ["instances, what they take longer", (one) => one.critical.capacitySeconds],
+      ["health checks and DNS", (one) => one.critical.trafficSeconds],
+      ["waiting for whoever carries it out", (one) => one.overheadSeconds],
+      ["from the decision until users are served", (one) => one.servedSeconds],
+    ] satisfies [string, (course: Course) => number][]
+  ).map(([name, of]) => [name, mean(nightshift, of), mean(byHand, of)]),
+];
+
+const overheadLines = ({ nightshift, ratio, ...percent }: Overhead): string =>
+  [
+    `  Overhead: ${percent.overheadPercent.toFixed(1)} % of AWS's own times, at most ` +
+      `${percent.mostOverheadPercent.toFixed(1)} % in ${nightshift.length} failovers.`,
+    `  By hand, one step after the other, a look each 30 s and nobody thinking, it takes ` +
+      `${ratio.toFixed(2)} times as long.`,
+    "  People's time until the decision is in neither.",
+  ].join("\n");
+
+const printed = ({ machine, bundles, endpoint, failovers, overhead, ...bench }: Bench): string =>
   [
     `Node ${machine.node}, ${machine.cores} cores, ${machine.processor}`,
     "",
@@ -91,7 +124,11 @@ const printed = ({ machine, bundles, endpoint, failovers, seconds }: Bench): str
     "The simulation",
     failoverLine(failovers),
     "",
-    `Measured in ${seconds} s. Machines are noisy: compare the lines of one run with each other,`,
+    "A dead region, on the same modelled times of AWS",
+    table(overheadRows(overhead)),
+    overheadLines(overhead),
+    "",
+    `Measured in ${bench.seconds} s. Machines are noisy: compare the lines of one run with each other,`,
     "and processor time, not wall time, between runs.",
     "",
   ].join("\n");

@@ -70,6 +70,8 @@ if (wanted.length === 0) {
 if (wanted[0] === "check") {
   const parts = [
     ["tsc", "--noEmit"],
+    // Types, resources and policies of what would be deployed.
+    ["deploy/check.ts"],
     ["biome", "check", "."],
     ["vitest", "run", "test/tidy.test.ts"],
   ];

@@ -1,8 +1,11 @@
+import type { Entry } from "../shared/journal.ts";
+import { inSentences } from "../shared/outcome.ts";
+import { ofTheRun } from "../shared/refused-answer.ts";
 import { checksOf } from "./checks.ts";
 import type { Findings } from "./findings.ts";
 import { phasesOf } from "./phases.ts";
-import type { Report, Sample } from "./report.ts";
-import type { IncidentKind, ScenarioOptions } from "./scenario.ts";
+import type { Phase, Report, Sample } from "./report.ts";
+import type { EarlierPhase, IncidentKind, ScenarioOptions } from "./scenario.ts";
 
 /** The report with the figures that only its files have. */
 export interface FullReport extends Report {
@@ -42,17 +45,30 @@ export const accountOf = async (
     incidentAt,
     incident: { kind, text },
     ...(kind === "planned" ? { planned: true } : {}),
-    phases: phasesOf(findings.journal, incidentAt, servedAt(findings)),
+    phases: [
+      ...(incident.earlier ?? []).map(earlierPhase(incidentAt)),
+      ...phasesOf(findings.journal, incidentAt, servedAt(findings)),
+    ],
     events: moments.map(since),
     fence,
     approvals: findings.approvals.map(since),
+    refusedAnswers: findings.refusedAnswers.map(since),
     checks: [...checksOf(findings), ...((await incident.checks?.(findings)) ?? [])],
     throughput: samples.map(since),
     modelled:
       "All times are modelled: AWS publishes none for promotion, launches and most other changes, " +
-      "so they are drawn from the ranges in local/aws/durations.ts.",
+      "so they are drawn from the ranges in local/aws/durations.ts." +
+      (incident.caveat ? ` ${incident.caveat}` : ""),
   };
 };
+
+const earlierPhase =
+  (incidentAt: number) =>
+  ({ fromMilliseconds, toMilliseconds, ...rest }: EarlierPhase): Phase => ({
+    ...rest,
+    startSeconds: (fromMilliseconds - incidentAt) / 1000,
+    seconds: (toMilliseconds - fromMilliseconds) / 1000,
+  });
 
 const figuresOf = (findings: Findings) => {
   const { world, run, outcome, plan, counted, promotions, journal, journalIs } = findings;
@@ -62,6 +78,7 @@ const figuresOf = (findings: Findings) => {
     run,
     outcome,
     regions: { home: primary, standby, witness },
+    left: findings.from.region,
     rtoSeconds: counted.rtoSeconds ?? null,
     rtoFromApprovalSeconds: fromApproval(findings),
     longestOutageSeconds: longestOutage?.seconds ?? null,
@@ -69,6 +86,7 @@ const figuresOf = (findings: Findings) => {
     rpoSeconds: counted.rpoSeconds,
     lossBoundSeconds: plan?.loss.boundSeconds ?? null,
     ...(plan ? { statement: plan.loss.text } : {}),
+    ...(outcome === "done" ? {} : { stopped: stoppedBecause(journal) }),
     objectives: world.config.objectives,
     acknowledged: counted.acknowledged,
     lost: counted.lost.length,
@@ -76,6 +94,16 @@ const figuresOf = (findings: Findings) => {
     promotions,
     journal: { entries: journal.length, verified: journalIs.ok },
   };
+};
+
+/** Why a run that did not end done ended as it did: its last line, and the reasons in it. */
+export const stoppedBecause = (
+  journal: readonly Pick<Entry, "key" | "text" | "data">[],
+): string => {
+  const last = ofTheRun(journal).at(-1);
+  if (!last) return "No run was ever started.";
+  const notes = Array.isArray(last.data?.notes) ? last.data.notes.map(String) : [];
+  return inSentences([last.text, ...notes]);
 };
 
 const servedAt = ({ incident, counted }: Findings): number | undefined =>

@@ -1,7 +1,9 @@
 import type { Cloud } from "../local/cloud.ts";
 import type { FunctionDefinition } from "../local/lambda/host.ts";
+import { lookEverySeconds } from "../shared/readiness.ts";
 import { names } from "./names.ts";
 import type { Platform, Site } from "./platform.ts";
+import { deployRemediation } from "./remediation.ts";
 
 /** The functions of Nightshift, by name, region and link, as `stacks/` will declare them for AWS. */
 export const functionsOf = (
@@ -15,11 +17,15 @@ export const functionsOf = (
     guard(standby, common),
     database(home, common),
     database(standby, common),
+    canary(platform, home.region, common),
     canary(platform, standby.region, common),
     canary(platform, witness, common),
-    detection(platform, common),
+    detection(platform, home, common),
+    detection(platform, standby, common),
     failover(platform, standby, common),
     failover(platform, home, common),
+    readiness(platform, home, common),
+    readiness(platform, standby, common),
     slack(standby.region, common),
     slack(home.region, common),
   ];
@@ -49,7 +55,7 @@ const guard = (site: Site, common: Common): FunctionDefinition => ({
   environment: {
     ...common,
     ...links({
-      ...tables,
+      CoordinationTable: tables.CoordinationTable,
       DatabaseFunction: { name: "database" },
       Guarded: {
         databaseId: site.databaseId,
@@ -85,8 +91,9 @@ const database = (site: Site, common: Common): FunctionDefinition => ({
 });
 
 const canary = (platform: Platform, region: string, common: Common): FunctionDefinition => {
-  const { home, standby, publicUrl } = platform;
+  const { home, standby, publicUrl, config } = platform;
   const { port } = new URL(publicUrl);
+  const pair = [home.region, standby.region];
   const roleUrl = (site: Site) =>
     `http://${site.loadBalancerName}:${port}/.well-known/nightshift/role`;
   return {
@@ -100,23 +107,33 @@ const canary = (platform: Platform, region: string, common: Common): FunctionDef
         Canary: {
           roleUrls: { [home.region]: roleUrl(home), [standby.region]: roleUrl(standby) },
           publicUrl,
-          reportTo: [standby.region],
+          // The witness is heard by both; of the other two nobody but their own region needs them.
+          reportTo: region === config.regions.witness ? pair : [region],
         },
       }),
     },
   };
 };
 
-/** What each observer says about the home region, and the composite alarm that needs two of them. */
-const regionAlarms = ({ config, home, standby }: Platform) => {
-  const observers = [standby.region, config.regions.witness];
-  const lost = (observer: string) => `nightshift-${home.region}-lost-from-${observer}`;
+const otherThan = ({ home, standby }: Platform, site: Site): Site =>
+  site === home ? standby : home;
+
+/**
+ * What is seen of one region of the pair from the other one, which would take over, and from the
+ * witness: never by itself. The composite alarm needs both of them. All of it is in the region that
+ * would take over, since the other one may be gone.
+ */
+const regionAlarms = (platform: Platform, watched: Site) => {
+  const observers = [otherThan(platform, watched).region, platform.config.regions.witness];
+  const lost = (observer: string) => `nightshift-${watched.region}-lost-from-${observer}`;
   const idle = (observer: string) => `nightshift-nobody-active-from-${observer}`;
   return {
-    composite: `nightshift-${home.region}-lost`,
-    observers: Object.fromEntries(observers.map((name) => [name, [lost(name), idle(name)]])),
+    composite: `nightshift-${watched.region}-lost`,
+    observers: Object.fromEntries(
+      observers.map((name) => [name, { unreachable: lost(name), idle: idle(name) }]),
+    ),
     metricAlarms: observers.flatMap((observer) => [
-      { name: lost(observer), metric: "RegionReachable", region: home.region, observer },
+      { name: lost(observer), metric: "RegionReachable", region: watched.region, observer },
       { name: idle(observer), metric: "SomebodyActive", region: undefined, observer },
     ]),
     rule: [lost, idle]
@@ -125,22 +142,28 @@ const regionAlarms = ({ config, home, standby }: Platform) => {
   };
 };
 
-const alarmLink = (platform: Platform) => {
-  const { composite, observers } = regionAlarms(platform);
-  return { composite, observers };
+const alarmLink = (platform: Platform, watched: Site) => {
+  const { composite, observers } = regionAlarms(platform, watched);
+  return { [watched.region]: { composite, observers } };
 };
 
-const detection = (platform: Platform, common: Common): FunctionDefinition => ({
+/** In each region of the pair, about the other one. */
+const detection = (platform: Platform, site: Site, common: Common): FunctionDefinition => ({
   name: "detection",
-  region: platform.standby.region,
+  region: site.region,
   entry: "functions/detection/handler.ts",
-  timeoutSeconds: 60,
+  // Every source silent, each for as long as it is waited for, one after the other.
+  timeoutSeconds: 120,
   environment: {
     ...common,
     ...links({
       ...tables,
       FailoverFunction: { name: "failover" },
-      RegionAlarms: { regions: { [platform.home.region]: alarmLink(platform) } },
+      SlackSecret: { arn: names.secrets.slack },
+      RegionAlarms: {
+        regions: alarmLink(platform, otherThan(platform, site)),
+        ownGroup: names.group,
+      },
     }),
   },
 });
@@ -178,6 +201,32 @@ const failover = (platform: Platform, site: Site, common: Common): FunctionDefin
   },
 });
 
+/** Each region looks at itself only: what it compares itself with, the other one has kept. */
+const readiness = (platform: Platform, site: Site, common: Common): FunctionDefinition => ({
+  name: "readiness",
+  region: site.region,
+  entry: "functions/readiness/handler.ts",
+  timeoutSeconds: 60,
+  environment: {
+    ...common,
+    ...links({
+      ...tables,
+      DatabaseFunction: { name: "database" },
+      Readiness: {
+        databaseId: site.databaseId,
+        autoScalingGroup: names.group,
+        loadBalancer: site.loadBalancer,
+        roleRule: site.roleRule,
+        loadBalancers: Object.fromEntries(
+          [platform.home, platform.standby].map((each) => [each.region, each.loadBalancerName]),
+        ),
+        secrets: Object.values(names.secrets),
+        zoneId: platform.zoneId,
+      },
+    }),
+  },
+});
+
 const slack = (region: string, common: Common): FunctionDefinition => ({
   name: "slack",
   region,
@@ -194,13 +243,22 @@ const slack = (region: string, common: Common): FunctionDefinition => ({
   },
 });
 
+export interface Deployment {
+  /** Whether alarms set repairs off; they need a platform that publishes metrics. */
+  repairs?: boolean;
+  /** Whether readiness is looked at on its schedule; it always can be by hand. */
+  looks: boolean;
+}
+
 /** Defines the functions, and what sets them off. */
 export const deployAutomation = async (
   cloud: Cloud,
   platform: Platform,
   common: Record<string, string>,
+  { looks, repairs }: Deployment = { looks: true },
 ): Promise<FunctionDefinition[]> => {
   const functions = functionsOf(platform, common);
+  if (repairs) functions.push(...(await deployRemediation(cloud, platform, common)));
   for (const definition of functions) cloud.functions.define(definition);
   const { home, standby, config } = platform;
   const eachMinute = async (region: string, name: string, input: object) => {
@@ -216,20 +274,65 @@ export const deployAutomation = async (
     });
   };
   for (const { region } of [home, standby]) await eachMinute(region, "guard", { do: "watch" });
-  for (const region of [standby.region, config.regions.witness]) {
+  for (const region of [home.region, standby.region, config.regions.witness]) {
     await eachMinute(region, "canary", {});
   }
-  await eachMinute(standby.region, "detection", { do: "recheck" });
-  await putRegionAlarms(cloud, platform);
+  for (const site of [home, standby]) {
+    await eachMinute(site.region, "detection", { do: "recheck" });
+    await putRegionAlarms(cloud, platform, site);
+  }
+  if (looks) {
+    await scheduleLooks(cloud, platform);
+    for (const { region } of [home, standby]) await putReadinessAlarm(cloud, region);
+  }
   return functions;
 };
 
+/** The guards have beaten once by then. The active region first: the other one reads what it keeps. */
+const firstLookSeconds = { home: 70, standby: 80 };
+
+const scheduleLooks = async (cloud: Cloud, { home, standby }: Platform) => {
+  for (const [{ region }, seconds] of [
+    [home, firstLookSeconds.home],
+    [standby, firstLookSeconds.standby],
+  ] as const) {
+    await cloud.ask("scheduler", "CreateSchedule", region, {
+      Name: "readiness",
+      ScheduleExpression: `rate(${lookEverySeconds / 60} minutes)`,
+      StartDate: new Date(cloud.surroundings.timeline.now() + seconds * 1000),
+      FlexibleTimeWindow: { Mode: "OFF" },
+      Target: {
+        Arn: cloud.functions.functionArn(region, "readiness"),
+        RoleArn: `arn:aws:iam::${names.account}:role/schedules`,
+        Input: "{}",
+      },
+    });
+  }
+};
+
+/** Ready no more, or nobody looks any more: three looks in a row, in the region that would be asked. */
+const putReadinessAlarm = async (cloud: Cloud, region: string) => {
+  await cloud.ask("cloudwatch", "PutMetricAlarm", region, {
+    AlarmName: "nightshift-not-ready",
+    Namespace: "Nightshift",
+    MetricName: "Readiness",
+    Dimensions: [{ Name: "Observer", Value: region }],
+    Statistic: "Minimum",
+    Period: lookEverySeconds,
+    EvaluationPeriods: 3,
+    DatapointsToAlarm: 3,
+    Threshold: 1,
+    ComparisonOperator: "LessThanThreshold",
+    TreatMissingData: "breaching",
+  });
+};
+
 /** Each observer has alarms of its own; the composite one needs both of them to say the same. */
-const putRegionAlarms = async (cloud: Cloud, platform: Platform) => {
-  const { standby } = platform;
-  const { composite, metricAlarms, rule } = regionAlarms(platform);
+const putRegionAlarms = async (cloud: Cloud, platform: Platform, site: Site) => {
+  const { region: taker } = site;
+  const { composite, metricAlarms, rule } = regionAlarms(platform, otherThan(platform, site));
   for (const { name, metric, region, observer } of metricAlarms) {
-    await cloud.ask("cloudwatch", "PutMetricAlarm", standby.region, {
+    await cloud.ask("cloudwatch", "PutMetricAlarm", taker, {
       AlarmName: name,
       Namespace: "Nightshift",
       MetricName: metric,
@@ -247,11 +350,11 @@ const putRegionAlarms = async (cloud: Cloud, platform: Platform) => {
       TreatMissingData: "missing",
     });
   }
-  await cloud.ask("cloudwatch", "PutCompositeAlarm", standby.region, {
+  await cloud.ask("cloudwatch", "PutCompositeAlarm", taker, {
     AlarmName: composite,
     AlarmRule: rule,
   });
-  await cloud.ask("eventbridge", "PutRule", standby.region, {
+  await cloud.ask("eventbridge", "PutRule", taker, {
     Name: "region-lost",
     EventPattern: JSON.stringify({
       source: ["aws.cloudwatch"],
@@ -260,8 +363,8 @@ const putRegionAlarms = async (cloud: Cloud, platform: Platform) => {
     }),
     State: "ENABLED",
   });
-  await cloud.ask("eventbridge", "PutTargets", standby.region, {
+  await cloud.ask("eventbridge", "PutTargets", taker, {
     Rule: "region-lost",
-    Targets: [{ Id: "detection", Arn: cloud.functions.functionArn(standby.region, "detection") }],
+    Targets: [{ Id: "detection", Arn: cloud.functions.functionArn(taker, "detection") }],
   });
 };

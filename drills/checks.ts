@@ -18,15 +18,17 @@ export const checksOf = (findings: Findings): Check[] => [
   ...ofLoss(findings),
 ];
 
-const ofWrites = ({ world, incident, counted, held, sums, plan }: Findings): Check[] => {
+const ofWrites = (findings: Findings): Check[] => {
+  const { world, incident, counted, held, sums, plan, from, acknowledged } = findings;
   const { lost, splitBrain, rpoSeconds } = counted;
-  const { sent, acknowledged: told } = world.users.report();
+  const { sent } = world.users.report();
+  const told = acknowledged.length;
   const strangers = [...held.surviving].filter((id) => !wasSent(id, sent));
   const boundSeconds = plan?.loss.boundSeconds ?? null;
-  const kept = world.users.acknowledged.filter(({ id }) => held.surviving.has(id)).length;
-  const before = world.users.acknowledged.filter(
+  const kept = acknowledged.filter(({ id }) => held.surviving.has(id)).length;
+  const before = acknowledged.filter(
     ({ region, acknowledgedAt }) =>
-      region === world.platform.home.region && acknowledgedAt < incident.atMilliseconds,
+      region === from.region && acknowledgedAt < incident.atMilliseconds,
   ).length;
   return [
     // A drill in which nobody was served before shows nothing, however little was lost.
@@ -91,8 +93,8 @@ const ofPeopleAndRecords = ({ plan, journal, journalIs, approvals }: Findings): 
   ];
 };
 
-const ofService = ({ world, lease, run, counted }: Findings): Check[] => {
-  const { region } = world.platform.standby;
+const ofService = ({ world, lease, run, counted, to }: Findings): Check[] => {
+  const { region } = to;
   const { objectives } = world.config;
   const { rtoSeconds } = counted;
   return [

@@ -28,7 +28,16 @@ export const controlPlaneLoss: Scenario = {
       ...incident,
       text: `${incident.text}; Slack and the control planes in us-east-1 are silent`,
       stop: people.stop,
-      checks: () => [nothingFar(stage, incident.atMilliseconds), slackSilent(heard)],
+      checks: () => [
+        nothingFar(stage, incident.atMilliseconds),
+        slackSilent(heard),
+        check(
+          "people answered at the command line",
+          people.answers() >= 2,
+          "2 answers",
+          `${people.answers()} answers`,
+        ),
+      ],
     };
   },
   openOld: openLost,

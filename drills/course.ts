@@ -2,8 +2,9 @@ import { accountOf, type FullReport } from "./account.ts";
 import { failoverRuns } from "./evidence.ts";
 import { gather } from "./findings.ts";
 import { names } from "./names.ts";
+import type { Site } from "./platform.ts";
 import { type Recorder, sampler } from "./recorder.ts";
-import type { Scenario, ScenarioOptions } from "./scenario.ts";
+import { directionOf, type Scenario, type ScenarioOptions } from "./scenario.ts";
 import type { DrillWorld } from "./world.ts";
 
 /** A new inverted health check is unhealthy until its first results: users come after that. */
@@ -27,6 +28,7 @@ export const conduct = async (
   options: ScenarioOptions,
 ): Promise<Omit<FullReport, "report">> => {
   const { timeline, users, platform } = world;
+  const { to } = directionOf(world, scenario);
   const samples = sampler(users, sampleSeconds);
   const sampling = timeline.every(sampleSeconds * 1000, () =>
     options.onSample(samples.take(timeline.now())),
@@ -40,10 +42,10 @@ export const conduct = async (
   const { atMilliseconds: incidentAt } = incident;
   options.onIncident(incidentAt);
   seen.see("world", "incident", incident.text, incidentAt);
-  const watching = watch(world, seen, incidentAt);
-  await runEnded(world);
+  const watching = watch(world, seen, to, incidentAt);
+  await runEnded(world, to.region);
   incident.stop?.();
-  await usersServed(world, incidentAt);
+  await usersServed(world, to.region, incidentAt);
   await timeline.sleep(aftermathSeconds * 1000);
   await users.stop();
   sampling.cancel();
@@ -69,9 +71,13 @@ const isWell = async ({ cloud, platform }: DrillWorld): Promise<boolean> => {
 };
 
 /** Looks at what resolvers would be told, and at who serves users. */
-const watch = (world: DrillWorld, seen: Recorder, incidentAt: number) => {
-  const { timeline, cloud, platform, config } = world;
-  const { region, loadBalancerName } = platform.standby;
+const watch = (
+  world: DrillWorld,
+  seen: Recorder,
+  { region, loadBalancerName }: Site,
+  incidentAt: number,
+) => {
+  const { timeline, cloud, config } = world;
   const there = cloud.balancers.addressesOf(loadBalancerName);
   let flipped = false;
   let served = false;
@@ -81,30 +87,30 @@ const watch = (world: DrillWorld, seen: Recorder, incidentAt: number) => {
       flipped = true;
       seen.see("aws", "dns", `Route 53 answers ${config.domain.name} with ${region}`);
     }
-    if (!served && servedSince(world, incidentAt)) {
+    if (!served && servedSince(world, region, incidentAt)) {
       served = true;
       seen.see("users", "served", `Users are served again, by ${region}`);
     }
   });
 };
 
-const servedSince = ({ users, platform }: DrillWorld, incidentAt: number): boolean => {
+const servedSince = ({ users }: DrillWorld, where: string, since: number): boolean => {
   const last = users.acknowledged.at(-1);
-  return last?.region === platform.standby.region && last.acknowledgedAt > incidentAt;
+  return last?.region === where && last.acknowledgedAt > since;
 };
 
-/** Waits for the end of the failover, or until patience has an end. */
-const runEnded = (world: DrillWorld): Promise<void> =>
+/** Waits for the end of the move to `region`, or until patience has an end. */
+export const runEnded = (world: DrillWorld, region: string): Promise<void> =>
   until(world, patienceSeconds, () => {
-    const [execution] = failoverRuns(world);
+    const [execution] = failoverRuns(world, region);
     return execution !== undefined && execution.status !== "RUNNING";
   });
 
-const usersServed = (world: DrillWorld, incidentAt: number): Promise<void> =>
-  until(world, cachesSeconds, () => servedSince(world, incidentAt));
+export const usersServed = (world: DrillWorld, region: string, since: number): Promise<void> =>
+  until(world, cachesSeconds, () => servedSince(world, region, since));
 
 /** Looks once a modelled second, for so many of them at most. */
-const until = async (
+export const until = async (
   { timeline }: DrillWorld,
   seconds: number,
   holds: () => boolean | Promise<boolean>,

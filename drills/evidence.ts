@@ -5,6 +5,7 @@ import { type Approval, approvalId, stateOf } from "../shared/approval.ts";
 import { type Contact, contactId, type FenceLayer } from "../shared/contact.ts";
 import type { Entry } from "../shared/journal.ts";
 import type { Lease } from "../shared/lease.ts";
+import { type Readiness, readinessId, type Verdict, verdictOf } from "../shared/readiness.ts";
 import { names } from "./names.ts";
 import type { DrillWorld } from "./world.ts";
 
@@ -24,11 +25,17 @@ const coordinationItems = (world: DrillWorld): Record<string, unknown>[] =>
 export const leaseOf = (world: DrillWorld): Lease | undefined =>
   coordinationItems(world).find(({ id }) => id === "lease") as unknown as Lease | undefined;
 
-/** What the guard of the old region reported last, when it has obeyed the present epoch. */
-export const reportedFence = (world: DrillWorld): FenceLayer[] | undefined => {
-  const id = contactId(world.platform.home.region);
+/** What the guard of a region that was left reported last, when it has obeyed the present epoch. */
+export const reportedFence = (world: DrillWorld, region: string): FenceLayer[] | undefined => {
+  const id = contactId(region);
   const contact = coordinationItems(world).find((item) => item.id === id) as Contact | undefined;
   return contact && contact.epoch === leaseOf(world)?.epoch ? contact.fence : undefined;
+};
+
+/** What a region last found out about itself. */
+export const readinessOf = (world: DrillWorld, region: string): Verdict => {
+  const kept = coordinationItems(world).find(({ id }) => id === readinessId(region));
+  return verdictOf((kept as unknown as Readiness | undefined) ?? null, world.timeline.now());
 };
 
 /** The request for approval that was used by `run`. */
@@ -42,9 +49,13 @@ export const openRequest = (world: DrillWorld): Approval | undefined =>
     .map((item) => item as unknown as Approval)
     .find((approval) => stateOf(approval, world.timeline.now()) === "waiting");
 
-/** The durable executions of the failover that leads to the standby region, oldest first. */
-export const failoverRuns = ({ cloud, platform }: DrillWorld): Execution[] =>
-  cloud.functions.executions(platform.standby.region, "failover");
+/** The durable executions of the moves that lead to `region`, oldest first. */
+export const failoverRuns = (world: DrillWorld, region: string): Execution[] =>
+  runsIn(world, region, "failover-");
+
+/** The durable executions in `region` of runs whose names begin so, oldest first. */
+export const runsIn = ({ cloud }: DrillWorld, region: string, prefix: string): Execution[] =>
+  cloud.functions.executions(region, "failover").filter(({ name }) => name.startsWith(prefix));
 
 /**
  * Rows of one database, read past every fence and proxy: a judge must not depend on what is judged.

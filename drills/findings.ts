@@ -1,6 +1,8 @@
+import type { AcknowledgedWrite } from "../local/load/generator.ts";
 import { type Reconciled, reconcile } from "../local/load/reconcile.ts";
 import { type Entry, verify } from "../shared/journal.ts";
 import type { Lease } from "../shared/lease.ts";
+import { isRefusedAnswer } from "../shared/refused-answer.ts";
 import {
   approvalOf,
   failoverRuns,
@@ -10,9 +12,10 @@ import {
   reportedFence,
   transfersIn,
 } from "./evidence.ts";
+import type { Site } from "./platform.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Outcome, Report } from "./report.ts";
-import type { Incident, Scenario } from "./scenario.ts";
+import { directionOf, type Incident, type Scenario } from "./scenario.ts";
 import type { DrillWorld } from "./world.ts";
 
 /** What is read of the plan in the journal. */
@@ -22,12 +25,25 @@ interface PlanData {
   trigger: { who: string };
 }
 
+/** Somebody's answer that did not count, as the journal has it. */
+export interface RefusedRow {
+  user: string;
+  says: string;
+  reason: string;
+  atMilliseconds: number;
+}
+
 /** All that is known about a run when it is over, before anybody judges it. */
 export interface Findings {
   world: DrillWorld;
   seen: Recorder;
   scenario: Scenario;
   incident: Incident;
+  /** The region that was left, and the one that users went to. */
+  from: Site;
+  to: Site;
+  /** What users were told is safe, since this story began. */
+  acknowledged: readonly AcknowledgedWrite[];
   /** The durable execution's name; `none` when nothing was started. */
   run: string;
   outcome: Outcome;
@@ -37,6 +53,7 @@ export interface Findings {
   fence: Report["fence"];
   lease: Lease | undefined;
   approvals: readonly { user: string; atMilliseconds: number }[];
+  refusedAnswers: readonly RefusedRow[];
   counted: Reconciled;
   /** Ids of the transfers in each database. */
   held: { surviving: ReadonlySet<string>; old: ReadonlySet<string> };
@@ -50,46 +67,61 @@ export const gather = async (
   about: Pick<Findings, "world" | "seen" | "scenario" | "incident">,
 ): Promise<Findings> => {
   const { world, seen, scenario, incident } = about;
-  const { users, platform, cloud } = world;
-  const { home, standby } = platform;
-  const [execution] = failoverRuns(world);
+  const { users, cloud } = world;
+  const { from, to } = directionOf(world, scenario);
+  const since = incident.sinceMilliseconds ?? Number.NEGATIVE_INFINITY;
+  const acknowledged = users.acknowledged.filter(({ acknowledgedAt }) => acknowledgedAt >= since);
+  const [execution] = failoverRuns(world, to.region);
   const run = execution?.name ?? "none";
   const result = JSON.parse(execution?.result ?? "null") as { outcome?: Outcome } | null;
   const journal = journalOf(world, run);
-  const promotedAt = seen.promotedAt();
+  const promotedAt = seen.promotedAt(to.region);
   await scenario.openOld(world);
   const held = {
-    surviving: await transfersIn(world, standby.engineId),
-    old: await transfersIn(world, home.engineId),
+    surviving: await transfersIn(world, to.engineId),
+    old: await transfersIn(world, from.engineId),
   };
   const counted = reconcile({
-    acknowledged: users.acknowledged,
+    acknowledged,
     held,
-    oldRegion: home.region,
-    newRegion: standby.region,
+    oldRegion: from.region,
+    newRegion: to.region,
     incidentAt: incident.atMilliseconds,
     ...(promotedAt === undefined ? {} : { promotedAt }),
     loadEndedAt: users.report().endedAt,
   });
   return {
     ...about,
+    from,
+    to,
+    acknowledged,
     run,
     outcome: result?.outcome ?? "needs-human",
     journal,
     journalIs: verify(journal),
     plan: journal.findLast(({ data }) => data?.plan)?.data?.plan as PlanData | undefined,
-    fence: reportedFence(world) ?? fenceIn(journal),
+    fence: reportedFence(world, from.region) ?? fenceIn(journal),
     lease: leaseOf(world),
     approvals: approvalOf(world, run)?.approvals ?? [],
+    refusedAnswers: refusedAnswersIn(journal),
     counted,
     held,
     sums: {
-      surviving: await ledgerSum(world, standby.engineId),
-      old: await ledgerSum(world, home.engineId),
+      surviving: await ledgerSum(world, to.engineId),
+      old: await ledgerSum(world, from.engineId),
     },
-    promotions: cloud.databases.promotions(standby.databaseId, standby.region),
+    promotions: cloud.databases.promotions(to.databaseId, to.region),
   };
 };
+
+/** In the order in which they were given. */
+export const refusedAnswersIn = (journal: readonly Entry[]): RefusedRow[] =>
+  journal.filter(isRefusedAnswer).map(({ by: user, data, atMilliseconds }) => ({
+    user,
+    says: String(data?.says),
+    reason: String(data?.reason),
+    atMilliseconds,
+  }));
 
 const fenceIn = (journal: readonly Entry[]): Report["fence"] =>
   (journal.findLast(({ data }) => data?.fence)?.data?.fence ?? []) as Report["fence"];

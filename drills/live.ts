@@ -29,6 +29,8 @@ const awaited: Record<State, string> = {
   warming: "Nightshift to put the plan before people",
   asking: "people to approve the plan in Slack",
   approved: "Nightshift to look once more and move the lease",
+  rehearsing: "Nightshift to see whether each later step would be possible",
+  "carried-on": "Nightshift to look at what was done before it stopped",
   claimed: "an answer of the old region to its fence",
   isolating: "the old region to have fenced itself, so that there are never two writers",
   draining: "the replica to have everything that was acknowledged",

@@ -43,6 +43,7 @@ const drill = async (given: DrillArguments): Promise<number> => {
       seed,
       speed,
       transfersPerSecond,
+      ...(course.policy ? { policy: course.policy } : {}),
       log: (line) => seen?.line(line),
       onError: interruption.fail,
       observe: {

@@ -26,7 +26,7 @@ export const markdown = (report: FullReport): string =>
     ...section("Where the time went", ["phase", "from", "took", "spent on"], phases(report)),
     ...section("Checks", ["", "check", "expected", "found"], checks(report)),
     ...section("Fence of the old region", ["layer", "result", "detail"], fence(report)),
-    ...section("Approvals", ["who", "when"], approvals(report)),
+    ...section("Approvals", ["who", "when", "did not count, because"], approvals(report)),
     ...section("Journal", ["when", "kind", "by", "text"], journal(report)),
     "",
     `${plural(report.journal.entries, "entry", "entries")}, chain ` +
@@ -100,8 +100,14 @@ const checks = (report: FullReport): string[][] =>
 const fence = (report: FullReport): string[][] =>
   report.fence.map(({ layer, result, detail }) => [layer, result, detail]);
 
-const approvals = (report: FullReport): string[][] =>
-  report.approvals.map(({ user, atSeconds }) => [user, offset(atSeconds)]);
+const approvals = ({ approvals: given, refusedAnswers = [] }: FullReport): string[][] => [
+  ...given.map(({ user, atSeconds }) => [user, offset(atSeconds), ""]),
+  ...refusedAnswers.map(({ user, says, atSeconds, reason }) => [
+    `${user} (${says})`,
+    offset(atSeconds),
+    reason,
+  ]),
+];
 
 const recorded: ReadonlySet<EventKind> = new Set<EventKind>([
   "saw",

@@ -6,11 +6,24 @@ export const names = {
   database: "platform",
   group: "platform",
   loadBalancer: "platform",
+  /** The application's container, the same in every region, and the machine image it runs on. */
+  image: {
+    repository: "platform",
+    digest: `sha256:${"4f0c9f7d2b6e81a3".repeat(4)}`,
+    machine: "platform-host-2026-11",
+  },
   /** The application's two login roles. They alternate at rotation; both are fenced. */
   roles: ["app_a", "app_b"],
   master: "platform_master",
   nightshiftLogin: "nightshift",
   secrets: { application: "platform/database", nightshift: "platform/nightshift", slack: "slack" },
+} as const;
+
+/** What the command line of operators is told to call them. */
+export const namesForOperators = {
+  NIGHTSHIFT_TABLE: names.coordination,
+  NIGHTSHIFT_JOURNAL: names.journal,
+  NIGHTSHIFT_FUNCTION: "failover",
 } as const;
 
 /** The tables of Nightshift. */

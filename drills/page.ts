@@ -120,8 +120,9 @@ const table = (heads: readonly string[], rows: readonly string[]): string => {
   return `<div class="scroll"><table>${head}<tbody>\n${rows.join("\n")}\n</tbody></table></div>`;
 };
 
-const approvals = ({ statement, approvals: given, lossBoundSeconds }: Report): string => {
-  if (given.length === 0 && !statement) return "";
+const approvals = (report: Report): string => {
+  const { statement, approvals: given, refusedAnswers = [], lossBoundSeconds } = report;
+  if (given.length + refusedAnswers.length === 0 && !statement) return "";
   const words =
     statement ??
     (lossBoundSeconds === null
@@ -132,6 +133,10 @@ const approvals = ({ statement, approvals: given, lossBoundSeconds }: Report): s
     "<h2>What was approved, and by whom</h2>",
     `<blockquote>${paragraphs(words)}</blockquote>`,
     people.length > 0 ? `<p>Approved by ${people.join(", ")}.</p>` : "<p>Nobody approved.</p>",
+    ...refusedAnswers.map(
+      ({ user, says, atSeconds, reason }) =>
+        `<p>Did not count: ${html(says)} of ${html(user)} at ${offset(atSeconds)}. ${html(reason)}</p>`,
+    ),
   ].join("\n");
 };
 

@@ -11,6 +11,8 @@ const activities: Record<Exclude<State, Final>, { name: string; on: PhaseCost }>
   warming: { name: "open the request", on: "nightshift" },
   asking: { name: "people approve", on: "people" },
   approved: { name: "look again, move the lease", on: "nightshift" },
+  rehearsing: { name: "look whether a move would be possible", on: "nightshift" },
+  "carried-on": { name: "look at what was left", on: "nightshift" },
   claimed: { name: "fence the old region", on: "safety" },
   isolating: { name: "wait until it has fenced itself", on: "safety" },
   draining: { name: "let the replica catch up", on: "safety" },

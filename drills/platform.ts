@@ -6,6 +6,7 @@ import { names } from "./names.ts";
 /** One region of the platform, as far as the functions are told of it. */
 export interface Site extends DatabaseSite {
   loadBalancerName: string;
+  loadBalancer: string;
   roleRule: string;
 }
 
@@ -106,15 +107,24 @@ const securityGroups = async (cloud: Cloud, region: string) => {
     GroupId: databaseSecurityGroup,
     IpPermissions: [from(applicationSecurityGroup), from(nightshift)],
   });
-  const LaunchTemplateData = {
-    InstanceType: "m7g.large",
-    SecurityGroupIds: [applicationSecurityGroup],
-  };
+  await buildTemplate(cloud, region, applicationSecurityGroup);
+  return { applicationSecurityGroup, databaseSecurityGroup };
+};
+
+/** What instances start from. Their tag says which container they run, the same in every region. */
+const buildTemplate = async (cloud: Cloud, region: string, securityGroup: string) => {
+  const { repository, digest, machine } = names.image;
+  cloud.images.establish(region, repository, { digest });
+  const Tags = [{ Key: "nightshift:image", Value: `${repository}@${digest}` }];
   await cloud.ask("ec2", "CreateLaunchTemplate", region, {
     LaunchTemplateName: names.group,
-    LaunchTemplateData,
+    LaunchTemplateData: {
+      InstanceType: "m7g.large",
+      ImageId: cloud.machines.establishImage(region, machine),
+      SecurityGroupIds: [securityGroup],
+      TagSpecifications: [{ ResourceType: "instance", Tags }],
+    },
   });
-  return { applicationSecurityGroup, databaseSecurityGroup };
 };
 
 type Groups = Record<"home" | "standby", Awaited<ReturnType<typeof securityGroups>>>;
@@ -195,6 +205,8 @@ const buildSecrets = async (
     await cloud.ask("secrets-manager", "CreateSecret", primary, {
       Name,
       SecretString: JSON.stringify(value),
+      // The SDK makes one by itself; it becomes the id of the first version.
+      ClientRequestToken: `first-version-of-${Name.replace("/", "-")}`.padEnd(32, "-"),
       AddReplicaRegions: [{ Region: standby }],
     });
   }
@@ -224,14 +236,42 @@ const buildFront = async (cloud: Cloud, ground: Ground, region: string, isHome: 
     },
   );
   const TargetGroupArn = TargetGroups[0]?.TargetGroupArn;
+  const LoadBalancerArn = balancer?.LoadBalancerArn ?? "";
+  const listener = { LoadBalancerArn, TargetGroupArn, domain: ground.config.domain.name };
+  const roleRule = await buildListener(cloud, region, listener, isHome);
+  await cloud.ask("auto-scaling", "CreateAutoScalingGroup", region, {
+    AutoScalingGroupName: names.group,
+    MinSize: isHome ? minimum : standbyMinimum,
+    MaxSize: maximum,
+    DesiredCapacity: isHome ? desired : standbyMinimum,
+    AvailabilityZones: ["a", "b", "c"].map((zone) => `${region}${zone}`),
+    LaunchTemplate: { LaunchTemplateName: names.group, Version: "1" },
+    TargetGroupARNs: [TargetGroupArn],
+    HealthCheckType: "ELB",
+    HealthCheckGracePeriod: 300,
+  });
+  return { loadBalancerName: balancer?.DNSName ?? "", loadBalancer: LoadBalancerArn, roleRule };
+};
+
+/** Answers the ARN of the rule that says the region's role. */
+const buildListener = async (
+  cloud: Cloud,
+  region: string,
+  given: { LoadBalancerArn: string; TargetGroupArn: string | undefined; domain: string },
+  isHome: boolean,
+): Promise<string> => {
+  const { LoadBalancerArn, TargetGroupArn, domain } = given;
+  const CertificateArn = cloud.certificates.establish(region, { DomainName: domain });
   const { Listeners } = await cloud.ask<{ Listeners: { ListenerArn: string }[] }>(
     "elastic-load-balancing-v2",
     "CreateListener",
     region,
     {
-      LoadBalancerArn: balancer?.LoadBalancerArn,
-      Protocol: "HTTP",
-      Port: 80,
+      LoadBalancerArn,
+      // TLS as on AWS, as far as the API tells of it: here it ends before the load balancer.
+      Protocol: "HTTPS",
+      Port: 443,
+      Certificates: [{ CertificateArn }],
       DefaultActions: [{ Type: "forward", TargetGroupArn }],
     },
   );
@@ -255,18 +295,7 @@ const buildFront = async (cloud: Cloud, ground: Ground, region: string, isHome: 
       ],
     },
   );
-  await cloud.ask("auto-scaling", "CreateAutoScalingGroup", region, {
-    AutoScalingGroupName: names.group,
-    MinSize: isHome ? minimum : standbyMinimum,
-    MaxSize: maximum,
-    DesiredCapacity: isHome ? desired : standbyMinimum,
-    AvailabilityZones: ["a", "b", "c"].map((zone) => `${region}${zone}`),
-    LaunchTemplate: { LaunchTemplateName: names.group, Version: "1" },
-    TargetGroupARNs: [TargetGroupArn],
-    HealthCheckType: "ELB",
-    HealthCheckGracePeriod: 300,
-  });
-  return { loadBalancerName: balancer?.DNSName ?? "", roleRule: Rules[0]?.RuleArn ?? "" };
+  return Rules[0]?.RuleArn ?? "";
 };
 
 /**

@@ -4,6 +4,7 @@ import type { Call } from "../local/aws/service.ts";
 import { scopeOf, type WireRequest } from "../local/aws/wire.ts";
 import type { AcknowledgedWrite, LoadReport } from "../local/load/generator.ts";
 import type { Entry } from "../shared/journal.ts";
+import { inSentences } from "../shared/outcome.ts";
 import { names } from "./names.ts";
 import type { EventKind, RunEvent, Sample } from "./report.ts";
 
@@ -34,7 +35,7 @@ const hadEffect = (outcome: Outcome): boolean =>
 export const recorder = (now: () => number, tell: (moment: Moment) => void) => {
   const moments: Moment[] = [];
   const recorded = new Set<string>();
-  let promotedAt: number | undefined;
+  const promotedAt = new Map<string, number>();
   const see = (who: string, kind: EventKind, text: string, atMilliseconds = now()) => {
     const moment = { who, kind, text, atMilliseconds };
     moments.push(moment);
@@ -44,13 +45,13 @@ export const recorder = (now: () => number, tell: (moment: Moment) => void) => {
   const farRequests: FarRequest[] = [];
   const sawCall = (call: Call, input: unknown) => {
     if (call.service === "rds" && call.operation === "PromoteReadReplica") {
-      promotedAt ??= now();
+      if (!promotedAt.has(call.region)) promotedAt.set(call.region, now());
       see("aws", "aws", `RDS in ${call.region} has begun to promote the replica`);
     }
     const entry = writtenEntry(call, input);
     if (!entry || recorded.has(entry.hash)) return;
     recorded.add(entry.hash);
-    for (const { kind, text } of [entry, ...marksOf(entry)]) {
+    for (const { kind, text } of [entry, ...reasonsOf(entry), ...marksOf(entry)]) {
       see(entry.by, kind, text, entry.atMilliseconds);
     }
   };
@@ -85,8 +86,8 @@ export const recorder = (now: () => number, tell: (moment: Moment) => void) => {
       interceptors.add(interceptor);
       return () => void interceptors.delete(interceptor);
     },
-    /** When RDS began to promote: no write of the old region after that may be acknowledged. */
-    promotedAt: () => promotedAt,
+    /** When RDS began to promote there: no write of the old region after that may be acknowledged. */
+    promotedAt: (region: string) => promotedAt.get(region),
     /** What AWS's own services tell; of that only alarms are worth a line. */
     event: (region: string, event: { detail: Record<string, unknown> }) => {
       const alarm = raisedBy(event);
@@ -132,6 +133,13 @@ const parsed = (text: string): Record<string, unknown> | undefined => {
     // Not one of our lines; libraries may write what they like.
     return undefined;
   }
+};
+
+/** A move that led nowhere is told with its reasons: its own line says only that it did. */
+const reasonsOf = ({ kind, data }: Entry): { kind: EventKind; text: string }[] => {
+  const ended = data?.to === "aborted" || data?.to === "needs-human" || data?.to === "returning";
+  const notes = Array.isArray(data?.notes) ? data.notes.map(String) : [];
+  return ended && notes.length > 0 ? [{ kind, text: inSentences(notes) }] : [];
 };
 
 /** The instants that are drawn across the timeline. */

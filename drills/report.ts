@@ -18,6 +18,8 @@ export interface Report {
   /** Modelled instant of the incident, milliseconds since 1970. */
   incidentAt: number;
   regions: { home: string; standby: string; witness: string };
+  /** The region that users were moved away from; the home region when it is not said. */
+  left?: string;
   /** From the incident to the first write acknowledged by the new primary; null when there was none. */
   rtoSeconds: number | null;
   /** Age, at the incident, of the oldest acknowledged write that was lost; null when not measured. */
@@ -26,6 +28,8 @@ export interface Report {
   lossBoundSeconds: number | null;
   /** The data-loss statement, word for word as the approvers read it. */
   statement?: string;
+  /** Why the run did not end done, in its own words. */
+  stopped?: string;
   objectives: { rtoSeconds: number; rpoSeconds: number };
   acknowledged: number;
   lost: number;
@@ -36,6 +40,8 @@ export interface Report {
   events: RunEvent[];
   fence: { layer: string; result: "fenced" | "unverified" | "unreachable"; detail: string }[];
   approvals: { user: string; atSeconds: number }[];
+  /** Answers that did not count, each with why. */
+  refusedAnswers?: { user: string; says: string; atSeconds: number; reason: string }[];
   checks: Check[];
   throughput: Sample[];
   journal: { entries: number; verified: boolean };

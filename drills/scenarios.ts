@@ -1,4 +1,5 @@
 import { controlPlaneLoss } from "./control-plane-loss.ts";
+import { failback } from "./failback.ts";
 import { orchestratorCrash } from "./orchestrator-crash.ts";
 import { regionCut } from "./region-cut.ts";
 import { regionLoss } from "./region-loss.ts";
@@ -10,6 +11,7 @@ export const scenarios: readonly Scenario[] = [
   regionLoss,
   regionCut,
   switchover,
+  failback,
   controlPlaneLoss,
   orchestratorCrash,
 ];

@@ -33,23 +33,30 @@ export const switchover: Scenario = {
     seen.see(`operator ${requester}`, "message", `/nightshift ${wish}: ${answer}`);
     return {
       kind: "planned",
-      atMilliseconds: await leaseMoved(world, answer),
+      atMilliseconds: await leaseMoved(world, standby.region, answer),
       text: `The lease moves to ${standby.region}: ${home.region} may take no more writes`,
-      checks: checksOf,
+      checks: handoverChecks,
     };
   },
   openOld: async () => undefined,
 };
 
-/** When the run took the lease; the present when it ended without it. Throws when there is no run. */
-const leaseMoved = async (world: DrillWorld, answer: string): Promise<number> => {
+/**
+ * When the run towards `region` took the lease; the present when it ended without it. Throws when there
+ * is no run.
+ */
+export const leaseMoved = async (
+  world: DrillWorld,
+  region: string,
+  answer: string,
+): Promise<number> => {
   const { timeline } = world;
   const begun = timeline.now();
   for (;;) {
     const lease = leaseOf(world);
-    if (lease && lease.epoch > 1) return lease.movedAtMilliseconds;
+    if (lease?.region === region) return lease.movedAtMilliseconds;
     const waitedSeconds = (timeline.now() - begun) / 1000;
-    const runs = failoverRuns(world);
+    const runs = failoverRuns(world, region);
     if (runs.length === 0 && waitedSeconds > startsWithinSeconds) {
       throw new Error(`the command has started no run; it was answered with: ${answer}`);
     }
@@ -59,8 +66,9 @@ const leaseMoved = async (world: DrillWorld, answer: string): Promise<number> =>
   }
 };
 
-const checksOf = async (findings: Findings): Promise<Check[]> => {
-  const { world, journal, held, sums } = findings;
+/** What every planned move has to show. */
+export const handoverChecks = async (findings: Findings): Promise<Check[]> => {
+  const { world, journal, held, sums, from } = findings;
   const drained = journal.find(({ data }) => data?.from === "draining" && data.on === "drained");
   const promoted = journal.find(({ data }) => data?.to === "promoted");
   const missing = [...held.old].filter((id) => !held.surviving.has(id)).length;
@@ -78,6 +86,6 @@ const checksOf = async (findings: Findings): Promise<Check[]> => {
       `${missing} missing of ${held.old.size}`,
     ),
     check("the old ledger balances as well", sums.old === 0, "0", sums.old),
-    await fenceCheck(world, world.platform.home),
+    await fenceCheck(world, from),
   ];
 };

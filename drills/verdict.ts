@@ -33,13 +33,17 @@ export const headline = (report: Report): Verdict => {
 
 /** What a tired reader wants to know first, one sentence each. */
 export const verdicts = (report: Report): Verdict[] => [
+  ...stopped(report),
   service(report),
   loss(report),
   bound(report),
   writers(report),
 ];
 
-const service = ({ rtoSeconds, objectives, regions, planned }: Report): Verdict => {
+const stopped = ({ stopped: why }: Report): Verdict[] =>
+  why === undefined ? [] : [{ tone: "unknown", text: `Why it stopped: ${why}` }];
+
+const service = ({ rtoSeconds, objectives, regions, left, planned }: Report): Verdict => {
   const objective = spoken(objectives.rtoSeconds);
   if (rtoSeconds === null) {
     return {
@@ -50,7 +54,7 @@ const service = ({ rtoSeconds, objectives, regions, planned }: Report): Verdict 
   return {
     tone: rtoSeconds <= objectives.rtoSeconds ? "good" : "bad",
     text:
-      `Users were served again ${spoken(rtoSeconds)} after ${regions.home} ` +
+      `Users were served again ${spoken(rtoSeconds)} after ${left ?? regions.home} ` +
       `${planned ? "began to hand over" : "was lost"} (objective ${objective}).`,
   };
 };

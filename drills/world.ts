@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Client, escapeIdentifier, escapeLiteral } from "pg";
+import { Client } from "pg";
+import { bootstrap } from "../deploy/bootstrap.ts";
 import type { RunningInstance } from "../local/aws/autoscaling-instances.ts";
 import { publicListeners } from "../local/aws/elbv2-listener.ts";
 import type { Observer } from "../local/aws/endpoint.ts";
@@ -21,24 +22,21 @@ import { folderStore } from "../local/lambda/store.ts";
 import { listenForUrl } from "../local/lambda/url.ts";
 import { workerHost } from "../local/lambda/workers.ts";
 import { bundleLedger, launchLedger } from "../local/ledger/process.ts";
-import {
-  ledgerAccounts,
-  ledgerGrants,
-  ledgerSchema,
-  seedAccounts,
-} from "../local/ledger/schema.ts";
+import { ledgerAccounts, ledgerSchema, seedAccounts } from "../local/ledger/schema.ts";
 import { loadGenerator, throughName } from "../local/load/generator.ts";
-import { network } from "../local/network.ts";
+import { internet, network } from "../local/network.ts";
 import { realEngine } from "../local/postgres/real.ts";
 import { slackStandIn } from "../local/slack/slack.ts";
 import { scaledTimeline } from "../local/time/scaled.ts";
 import operatorsConfig from "../nightshift.config.ts";
 import { type Config, defineConfig } from "../shared/config.ts";
 import { grantFirst } from "../shared/lease.ts";
+import { keepProof, type Proof } from "../shared/proof.ts";
 import { seededRandom } from "../shared/random.ts";
 import { deployAutomation, functionsOf } from "./automation.ts";
 import { names, tablesIn } from "./names.ts";
 import { buildPlatform, type DatabaseSite, type Platform } from "./platform.ts";
+import { smaller } from "./sizes.ts";
 import { Stack } from "./stack.ts";
 import { coordinationFrom } from "./table.ts";
 
@@ -48,6 +46,8 @@ export interface WorldOptions {
   speed: number;
   /** Users' transfers in a modelled second. */
   transfersPerSecond: number;
+  /** What differs from the operator's own policy. */
+  policy?: Partial<Config["failover"]>;
   /** Every line that a function logs. */
   log(line: string, source: { region: string; name: string }): void;
   /** Something in the local AWS or in an unattended part of the drill broke. */
@@ -120,9 +120,11 @@ const build = async (options: WorldOptions, stack: Stack) => {
     faults: strikes,
     /** Where Slack sends commands and presses. */
     doorUrl: door.url,
-    /** The AWS endpoint as each region sees it. */
+    /** The AWS endpoint as each region sees it, and as an operator at home does. */
     endpoints,
     folder: ground.folder,
+    /** From now on RDS is done with what it begins so many times sooner. */
+    hurryDatabases: (times: number) => void (ground.late.databasesHurry = times),
     close: () => stack.close(),
   };
 };
@@ -132,6 +134,7 @@ interface Late {
   cloud?: Cloud;
   sites: DatabaseSite[];
   endpoints: Map<string, string>;
+  databasesHurry: number;
 }
 
 const cloudOf = ({ cloud: built }: Late): Cloud => {
@@ -142,17 +145,17 @@ const cloudOf = ({ cloud: built }: Late): Cloud => {
 type Ground = Awaited<ReturnType<typeof layGround>>;
 
 /** Everything under the cloud: time, network, names, servers and load balancers' addresses. */
-const layGround = async ({ seed, speed, onError }: WorldOptions, stack: Stack) => {
+const layGround = async ({ seed, speed, policy, onError }: WorldOptions, stack: Stack) => {
   const random = seededRandom(`drill ${seed}`);
   const origin = Date.now();
   const timeline = scaledTimeline({ speed, origin, realStart: origin }, onError);
   const regions = network();
   const folder = await mkdtemp(join(tmpdir(), "nightshift-drill-"));
   stack.push("temporary folder", () => rm(folder, { recursive: true, force: true }));
-  const late: Late = { sites: [], endpoints: new Map() };
+  const late: Late = { sites: [], endpoints: new Map(), databasesHurry: 1 };
   const dns = await dnsServer((name, type) => cloudOf(late).names.answer(name, type), { onError });
   stack.push("DNS server", dns.close);
-  const config = drillConfig(`${dns.host}:${dns.port}`);
+  const config = drillConfig(`${dns.host}:${dns.port}`, policy);
   const engine = await realEngine({
     timeline,
     random,
@@ -219,6 +222,8 @@ const raiseCloud = async (options: WorldOptions, ground: Ground, stack: Stack) =
     },
     {
       tables: tablesIn(primary, standby, witness),
+      identities: identitiesOf(config),
+      hurryDatabases: () => late.databasesHurry,
       onError,
       endpoint: { faults: strikes, onBug: onError, ...(observe ? { observe } : {}) },
       ...(lambda ? { lambda } : {}),
@@ -238,13 +243,13 @@ const openEndpoints = async (
   aws: Cloud,
   stack: Stack,
 ): Promise<Map<string, string>> => {
-  const { ready, handle } = aws.endpoint;
+  const { handle } = aws.endpoint;
   const told = (request: WireRequest, from: string) => {
     onRequest?.(request, from);
     return handle(request, from);
   };
-  for (const region of Object.values(config.regions)) {
-    const listener = await listen({ ready, handle: told }, region, { onError });
+  for (const region of [...Object.values(config.regions), internet]) {
+    const listener = await listen({ ...aws.endpoint, handle: told }, region, { onError });
     late.endpoints.set(region, listener.url);
     stack.push(`endpoint for ${region}`, listener.close);
   }
@@ -274,15 +279,22 @@ const usersOf = ({ seed, transfersPerSecond }: WorldOptions, ground: Ground) => 
   );
 };
 
-const entries = ["canary", "database", "detection", "failover", "guard", "slack"].map(
-  (job) => `functions/${job}/handler.ts`,
-);
+const jobs = ["canary", "database", "detection", "failover", "guard", "readiness", "slack"];
+const entries = jobs.map((job) => `functions/${job}/handler.ts`);
+
+/** What stands for an operator's AWS credentials: an access key that STS knows them by. */
+export const accessKeyOf = (user: string): string => `AKID${user}`;
+
+const identitiesOf = ({ slack }: Config): Record<string, string> =>
+  Object.fromEntries(
+    slack.operators.flatMap(({ user, iam }) => (iam ? [[accessKeyOf(user), iam]] : [])),
+  );
 
 /** The operator's own file, with what has to be different on one machine. */
-const drillConfig = (resolver: string): Config =>
+const drillConfig = (resolver: string, policy: Partial<Config["failover"]> = {}): Config =>
   defineConfig({
-    ...operatorsConfig,
-    failover: { ...operatorsConfig.failover, resolvers: [resolver] },
+    ...smaller(operatorsConfig),
+    failover: { ...operatorsConfig.failover, ...policy, resolvers: [resolver] },
   });
 
 /** The security group, as far as a connection on one machine can tell who is calling: by its login. */
@@ -327,40 +339,19 @@ const launch = async (
   );
 };
 
-/** What the platform's migrations do: roles, tables, grants, and Nightshift's own login. */
+/** What is done to a new database: the bootstrap of a deployment, and then the platform's migrations. */
 const migrate = async (
   database: { host: string; port: number; masterPassword: string },
   logins: { application: string; nightshift: string },
 ) => {
-  const { host, port } = database;
-  const client = new Client({
-    host,
-    port,
-    database: names.database,
-    user: names.master,
-    password: database.masterPassword,
-  });
+  const { host, port, masterPassword: password } = database;
+  const owner = { host, port, database: names.database, user: names.master, password };
+  await bootstrap(owner, logins);
+  const client = new Client(owner);
   await client.connect();
   try {
-    for (const role of names.roles) {
-      await client.query(
-        `create role ${escapeIdentifier(role)} login password ${escapeLiteral(logins.application)}`,
-      );
-    }
-    const nightshift = escapeIdentifier(names.nightshiftLogin);
-    await client.query(
-      `create role ${nightshift} login createrole password ${escapeLiteral(logins.nightshift)}`,
-    );
-    await client.query(`grant pg_signal_backend to ${nightshift}`);
-    for (const role of names.roles) {
-      await client.query(`grant ${escapeIdentifier(role)} to ${nightshift} with admin option`);
-    }
-    await client.query(
-      `grant create on database ${escapeIdentifier(names.database)} to ${nightshift}`,
-    );
     await client.query(ledgerSchema);
     await client.query(seedAccounts(accountsCount));
-    for (const role of names.roles) await client.query(ledgerGrants(escapeIdentifier(role)));
   } finally {
     await client.end();
   }
@@ -380,11 +371,21 @@ const startAutomation = async (
   await Promise.all(functionsOf(platform, common).map(ground.host.warm));
   const { standby, home } = platform;
   const table = coordinationFrom(standby.region, ground.endpoint, platform.config);
-  await grantFirst(table, home.region, Math.floor(aws.surroundings.timeline.now()));
+  const now = Math.floor(aws.surroundings.timeline.now());
+  await grantFirst(table, home.region, now);
+  for (const { region } of [home, standby]) await keepProof(table, rehearsed(region, now));
   const functions = await deployAutomation(aws, platform, common);
   await prepareDatabase(aws, home.region);
   return functions;
 };
+
+/** A region that nobody has ever moved to is not ready, and a planned move there is refused. */
+const rehearsed = (region: string, now: number): Proof => ({
+  region,
+  run: "rehearsal-before-the-drill",
+  kind: "rehearsal",
+  atMilliseconds: now - 7 * 86_400_000,
+});
 
 /** Nightshift's own tables are made by its own function, as a deployment does. */
 const prepareDatabase = async (aws: Cloud, region: string): Promise<void> => {

@@ -1,13 +1,17 @@
+import { acm } from "./aws/acm.ts";
 import type { ServiceEvent } from "./aws/alarms.ts";
 import { autoscaling } from "./aws/autoscaling.ts";
 import type { LaunchedInstance, RunningInstance } from "./aws/autoscaling-instances.ts";
 import { cloudwatch } from "./aws/cloudwatch.ts";
 import { dynamodb, type TableDefinition } from "./aws/dynamodb.ts";
 import { ec2 } from "./aws/ec2.ts";
+import { ecr } from "./aws/ecr.ts";
 import { elbv2 } from "./aws/elbv2.ts";
+import { balancerMetrics } from "./aws/elbv2-metrics.ts";
 import { type EndpointOptions, endpoint } from "./aws/endpoint.ts";
 import { eventbridge } from "./aws/eventbridge.ts";
 import { lambda } from "./aws/lambda.ts";
+import { publishMetrics } from "./aws/platform-metrics.ts";
 import { rds } from "./aws/rds.ts";
 import { route53 } from "./aws/route53.ts";
 import type { Probe } from "./aws/route53-health.ts";
@@ -15,6 +19,7 @@ import { s3 } from "./aws/s3.ts";
 import { scheduler } from "./aws/scheduler.ts";
 import { secretsmanager } from "./aws/secretsmanager.ts";
 import type { Operation, Service, Surroundings } from "./aws/service.ts";
+import { type CommandPorts, ssm } from "./aws/ssm.ts";
 import { sts } from "./aws/sts.ts";
 import type { LambdaOptions } from "./lambda/dispatch.ts";
 import type { FunctionHost } from "./lambda/host.ts";
@@ -39,6 +44,18 @@ export interface CloudOptions {
   lambda?: LambdaOptions;
   /** Sees every event that AWS's own services send. */
   onEvent?(region: Place, event: ServiceEvent): void;
+  /** ARNs of people who call from outside, by access key. */
+  identities?: Readonly<Record<string, string>>;
+  /**
+   * How many times sooner than modelled RDS is done with what it begins to wait for now: for somebody who
+   * watches, since a new replica takes half an hour. 1 when left out.
+   */
+  hurryDatabases?(): number;
+  /**
+   * Whether load balancers, groups, instances and databases publish metrics each modelled minute, as they
+   * do on AWS. Nothing is counted or published when left out: a run that looks at none is faster so.
+   */
+  publishesMetrics?: boolean;
   /** Independent health checkers per check. */
   checkers?: number;
   /** A bug in the local AWS that no caller can be told of. */
@@ -57,7 +74,7 @@ export const cloud = (surroundings: Land, backends: Backends, options: CloudOpti
   const services: Service[] = [
     ...Object.values(parts).map(({ service }) => service),
     s3(surroundings).service,
-    sts(surroundings).service,
+    sts(surroundings, options.identities).service,
   ];
   network.onChange((region, state) => {
     functions.onRegionChange(region, state);
@@ -88,6 +105,17 @@ export const cloud = (surroundings: Land, backends: Backends, options: CloudOpti
   };
 };
 
+/** The same place in which what has begun is over sooner. */
+const hurried = <Place extends Surroundings>(
+  surroundings: Place,
+  times: (() => number) | undefined,
+): Place => {
+  if (!times) return surroundings;
+  const { timeline } = surroundings;
+  const sleep = (milliseconds: number) => timeline.sleep(milliseconds / times());
+  return { ...surroundings, timeline: { ...timeline, sleep } };
+};
+
 const wired = (surroundings: Land, backends: Backends, options: CloudOptions) => {
   const functions = lambda(surroundings, backends.host, backends.executions, options.lambda);
   const invoke = (region: Place, arn: string, event: unknown) =>
@@ -102,9 +130,16 @@ const wired = (surroundings: Land, backends: Backends, options: CloudOptions) =>
   const machines = ec2(surroundings);
   const { launch, addresses } = backends;
   // Load balancers and instances know each other: requests one way, health the other.
+  const counted = balancerMetrics(
+    (region, id) => fleet.find(region, id)?.launched.availabilityZone,
+  );
+  const counting = { now: surroundings.timeline.now, count: counted.count };
   const balancers = elbv2(
     surroundings,
-    { send: (region, target, request) => fleet.send(region, target.id, request) },
+    {
+      send: (region, target, request) => fleet.send(region, target.id, request),
+      ...(options.publishesMetrics ? { counting } : {}),
+    },
     addresses ? { addresses } : {},
   );
   const fleet = autoscaling(surroundings, { launch, targets: balancers.targets, machines });
@@ -113,6 +148,19 @@ const wired = (surroundings: Land, backends: Backends, options: CloudOptions) =>
     { probe: backends.probe, addressesOf: balancers.addressesOf, targetHealthy: balancers.healthy },
     options.checkers === undefined ? {} : { checkers: options.checkers },
   );
+  const databases = rds(hurried(surroundings, options.hurryDatabases), backends.engine);
+  if (options.publishesMetrics) {
+    publishMetrics(surroundings, {
+      regions: () => [...fleet.regions(), ...databases.regions()],
+      put: metrics.put,
+      counted,
+      balancersIn: balancers.inRegion,
+      groupsIn: fleet.groupsIn,
+      groupData: fleet.groupData,
+      ailmentsOf: fleet.ailmentsOf,
+      databaseData: databases.vitals,
+    });
+  }
   return {
     functions,
     events,
@@ -122,8 +170,21 @@ const wired = (surroundings: Land, backends: Backends, options: CloudOptions) =>
     balancers,
     fleet,
     names,
-    databases: rds(surroundings, backends.engine),
+    databases,
+    commands: ssm(surroundings, { agent: agentOf(fleet) }),
     tables: dynamodb(surroundings, options.tables),
     secrets: secretsmanager(surroundings),
+    certificates: acm(surroundings),
+    images: ecr(surroundings),
   };
 };
+
+/** The agent of Systems Manager on an instance, which a sick one may have lost. */
+const agentOf =
+  (fleet: ReturnType<typeof autoscaling>): CommandPorts["agent"] =>
+  (region, instanceId) => {
+    const instance = fleet.find(region, instanceId);
+    if (!instance?.running) return "absent";
+    const isDeaf = fleet.ailmentsOf(instance.launched).some(({ is }) => is === "deaf");
+    return isDeaf ? "deaf" : "listens";
+  };

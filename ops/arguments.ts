@@ -1,12 +1,17 @@
 import { parseArgs } from "node:util";
-import { commanded, type Override } from "../functions/slack/decide.ts";
+import type { Override } from "../functions/failover/request.ts";
+import { commanded, runPattern } from "../functions/slack/decide.ts";
 import type { Move } from "../shared/move.ts";
+import { stageVariable } from "../shared/stage.ts";
 
 /** What is to be done, once the words are understood. */
 export type Command =
   | { verb: "status" | "ack" }
   | { verb: Move; reason: string; overrides: Override[] }
-  | { verb: "pause" | "resume" | "abort"; reason: string }
+  | { verb: "pause" | "resume" | "rebuild"; reason: string }
+  | { verb: "abort"; reason: string; run?: string }
+  | { verb: "carry-on"; reason: string; accepts: Override[]; run?: string }
+  | { verb: "maintenance"; minutes: number; reason: string }
   | { verb: "approve" | "reject"; planHash: string }
   | { verb: "journal"; run: string };
 
@@ -19,6 +24,8 @@ export interface Names {
 
 export interface OpsArguments {
   command: Command;
+  /** As it was deployed: `production`. */
+  stage: string;
   names: Names;
   json: boolean;
 }
@@ -37,21 +44,25 @@ export const usage = `Nightshift without Slack. Straight to the coordination tab
   npm run ops -- failover <reason>        leave a region that is lost
   npm run ops -- switchover <reason>      move from a region that is well; nothing is lost
   npm run ops -- failback <reason>        the same, home
+  npm run ops -- rehearse <reason>        all of a move up to its one-way door; nothing is moved
+  npm run ops -- rebuild <reason>         the region that was left becomes a standby region again
   npm run ops -- approve <planHash>       12 digits of the hash are enough
   npm run ops -- reject <planHash>
-  npm run ops -- abort <reason>           stop the run that is under way; undone until it promotes
+  npm run ops -- abort [run] <reason>     stop the run that is under way; undone until it promotes
+  npm run ops -- carry-on [run]           go on with the run that has asked for a human
   npm run ops -- ack                      the block period does not hold the next move
   npm run ops -- pause <reason>           all automation stops before its next change
   npm run ops -- resume <reason>
+  npm run ops -- maintenance <minutes> <reason>, or maintenance end: tells observers what you do
   npm run ops -- journal <run>            what a run saw, decided and did; the chain is verified
 
-  A move takes accept:unknown-loss and accept:block-period among its words, where a refusal asks
-  for one.
+  A move takes accept:unknown-loss, accept:block-period and accept:readiness among its words, where
+  a refusal asks for one.
 
   --json                                  one JSON object on standard output
-  --table nightshift-coordination         or NIGHTSHIFT_TABLE
-  --journal nightshift-journal            or NIGHTSHIFT_JOURNAL
-  --function failover                     or NIGHTSHIFT_FUNCTION
+  --stage production                      or NIGHTSHIFT_STAGE: what was deployed under that name
+  --table, --journal, --function <name>   or NIGHTSHIFT_TABLE, NIGHTSHIFT_JOURNAL,
+                                          NIGHTSHIFT_FUNCTION: one of them by a name of its own
 
 Credentials come from where the AWS command line has them. Exit codes: 0 done, 1 refused or failed,
 2 not understood.`;
@@ -66,12 +77,16 @@ export const opsArguments = (
   if (values.help || verb === "help") return "help";
   if (verb === undefined) throw new UsageError("No verb was given.");
   const { NIGHTSHIFT_TABLE, NIGHTSHIFT_JOURNAL, NIGHTSHIFT_FUNCTION } = environment;
+  const stage = named(values.stage ?? environment[stageVariable], "production");
+  const prefix = `nightshift-${stage}`;
   return {
     command: commandOf(verb, words),
+    stage,
     names: {
-      table: named(values.table ?? NIGHTSHIFT_TABLE, "nightshift-coordination"),
-      journal: named(values.journal ?? NIGHTSHIFT_JOURNAL, "nightshift-journal"),
-      function: named(values.function ?? NIGHTSHIFT_FUNCTION, "failover"),
+      table: named(values.table ?? NIGHTSHIFT_TABLE, `${prefix}-coordination`),
+      journal: named(values.journal ?? NIGHTSHIFT_JOURNAL, `${prefix}-journal`),
+      // By its alias: a run that is under way goes on with the version that it began with.
+      function: named(values.function ?? NIGHTSHIFT_FUNCTION, `${prefix}-failover:live`),
     },
     json: values.json ?? false,
   };
@@ -79,8 +94,8 @@ export const opsArguments = (
 
 const named = (given: string | undefined, usual: string): string => {
   const name = given || usual;
-  if (/^[\w.-]{1,255}$/.test(name)) return name;
-  throw new UsageError(`"${name}" is no name of a table or a function.`);
+  if (/^[\w.:-]{1,255}$/.test(name)) return name;
+  throw new UsageError(`"${name}" is no name of a stage, a table or a function.`);
 };
 
 const commandOf = (verb: string, words: string[]): Command => {
@@ -92,7 +107,7 @@ const commandOf = (verb: string, words: string[]): Command => {
         planHash: only(verb, words, /^[0-9a-f]{12,64}$/, "12 to 64 digits of a hash"),
       };
     case "journal":
-      return { verb, run: only(verb, words, /^failover-\d+-\d+$/, "a run such as failover-2-1") };
+      return { verb, run: only(verb, words, runPattern, "a run such as failover-2-1") };
     case "status":
     case "ack":
       if (words.length > 0) throw new UsageError(`${verb} takes nothing more.`);
@@ -111,9 +126,15 @@ const only = (verb: string, words: string[], pattern: RegExp, what: string): str
 /** In the words that Slack takes. */
 const reasoned = (verb: string, words: string[]): Command => {
   const intent = commanded([verb, ...words].join(" "));
-  if (!("reason" in intent)) throw new UsageError(`There is no verb "${verb}".`);
+  if (!("reason" in intent)) {
+    if (verb !== "maintenance") throw new UsageError(`There is no verb "${verb}".`);
+    throw new UsageError("maintenance takes 1 to 1440 minutes and a reason, or the word end.");
+  }
   const { wants, ...rest } = intent;
-  if (rest.reason.length < 3) throw new UsageError(`Say why: npm run ops -- ${verb} <reason>.`);
+  const ends = intent.wants === "maintenance" && intent.minutes === 0;
+  if (rest.reason.length < 3 && !ends && wants !== "carry-on") {
+    throw new UsageError(`Say why: npm run ops -- ${verb} <reason>.`);
+  }
   return { verb: wants, ...rest } as Command;
 };
 
@@ -123,6 +144,7 @@ const parsed = (args: string[]) => {
       args,
       allowPositionals: true,
       options: {
+        stage: { type: "string" },
         table: { type: "string" },
         journal: { type: "string" },
         function: { type: "string" },

@@ -1,4 +1,6 @@
+import { rebuildUnderWay } from "../functions/slack/orders.ts";
 import type { Entry } from "../shared/journal.ts";
+import type { Lease } from "../shared/lease.ts";
 import { observed } from "../shared/outcome.ts";
 import type { Station } from "./aws.ts";
 
@@ -46,3 +48,7 @@ export const bookOf = async (
 /** Who did not answer, as a sentence; empty when everybody did. */
 export const silenceOf = ({ silent }: Pick<Book, "silent">): string =>
   silent.map(({ region, why }) => `${region} did not answer (${why}).`).join(" ");
+
+/** The rebuild that is under way, by the copy of its journal that answers. */
+export const rebuilding = (at: Station, lease: Lease): Promise<string | undefined> =>
+  rebuildUnderWay(at.table, lease, async (_region, run) => (await bookOf(at, run)).entries);

@@ -1,5 +1,6 @@
 import config from "../nightshift.config.ts";
 import { processRuntime } from "../shared/runtime.ts";
+import { stageVariable } from "../shared/stage.ts";
 import { opsArguments, UsageError, usage } from "./arguments.ts";
 import { station } from "./aws.ts";
 import { operate } from "./operations.ts";
@@ -12,9 +13,9 @@ const main = async (): Promise<number> => {
     process.stdout.write(`${usage}\n`);
     return 0;
   }
-  const { command, names, json } = given;
+  const { command, names, json, stage } = given;
   const runtime = {
-    ...processRuntime(process.env, config),
+    ...processRuntime({ ...process.env, [stageVariable]: stage }, config),
     // Here a person sits: the SDK finds their credentials where the AWS command line does.
     aws: () => ({ credentials: undefined }),
   };

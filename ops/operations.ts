@@ -1,22 +1,27 @@
+import { orderCarryOn } from "../functions/slack/carry-on.ts";
 import { permission } from "../functions/slack/decide.ts";
 import {
   orderAbort,
   orderAcknowledgement,
   orderAnswer,
+  orderMaintenance,
   orderMove,
   orderPause,
+  orderRebuild,
   wakeRun,
 } from "../functions/slack/orders.ts";
+import { type Given, keepRefusedAnswer, whyNotKept } from "../functions/slack/refused.ts";
+import { isoSeconds } from "../shared/clock.ts";
 import type { Operator } from "../shared/config.ts";
 import { verify } from "../shared/journal.ts";
 import { readLease } from "../shared/lease.ts";
 import { runUnderWay } from "../shared/move.ts";
 import type { Refusal } from "../shared/outcome.ts";
-import { observed } from "../shared/outcome.ts";
+import { observed, withoutStop } from "../shared/outcome.ts";
 import { whilePaused } from "../shared/pause.ts";
 import type { Command } from "./arguments.ts";
 import type { Station } from "./aws.ts";
-import { bookOf, silenceOf } from "./book.ts";
+import { bookOf, rebuilding, silenceOf } from "./book.ts";
 import { overview } from "./overview.ts";
 import { journalLines, statusLines } from "./text.ts";
 
@@ -32,7 +37,7 @@ export const operate = async (at: Station, command: Command): Promise<Told> => {
   if (command.verb === "status") return status(at);
   if (command.verb === "journal") return journal(at, command.run);
   const who = operatorOf(at);
-  if ("refused" in who) return refusal(who.refused);
+  if ("refused" in who) return turnedAway(at, command, at.caller, who.refused);
   const { operator } = who;
   const { verb } = command;
   const refused = permission(operator, verb === "approve" || verb === "reject" ? "answer" : verb);
@@ -41,7 +46,14 @@ export const operate = async (at: Station, command: Command): Promise<Told> => {
     case "failover":
     case "switchover":
     case "failback":
+    case "rehearse":
       return move(at, operator, command);
+    case "rebuild":
+      return rebuild(at, operator, command.reason);
+    case "maintenance":
+      return maintenance(at, operator, command);
+    case "carry-on":
+      return carryOn(at, operator, command);
     case "approve":
     case "reject":
       return answer(at, operator, command);
@@ -51,7 +63,7 @@ export const operate = async (at: Station, command: Command): Promise<Told> => {
     case "ack":
       return acknowledge(at, operator);
     case "abort":
-      return abort(at, operator, command.reason);
+      return abort(at, operator, command);
   }
 };
 
@@ -120,6 +132,58 @@ const move = async (
   return { ok: !joined, lines, data: { ...asked, joined, requester: operator.user } };
 };
 
+const rebuild = async (at: Station, { user }: Operator, reason: string): Promise<Told> => {
+  const begun = await orderRebuild(at, { by: user, reason });
+  if ("refused" in begun) return refusal(begun.refused);
+  const { run, region, joined } = begun;
+  const lines = joined
+    ? [`${run} is under way already. What comes of it: npm run ops -- journal ${run}`]
+    : [
+        `${run} is started in ${region}.`,
+        "It looks at the old region's fence, then asks; one other operator approves it, with the hash",
+        "that the status shows.",
+      ];
+  return { ok: !joined, lines, data: { run, region, joined, requester: user } };
+};
+
+const carryOn = async (
+  at: Station,
+  { user }: Operator,
+  { run: named, reason, accepts }: Extract<Command, { verb: "carry-on" }>,
+): Promise<Told> => {
+  const wish = { who: user, reason, accepts, ...(named ? { run: named } : {}) };
+  const carried = await orderCarryOn(at, wish);
+  if ("refused" in carried) return refusal(carried.refused);
+  const { run, execution, region, joined } = carried;
+  const lines = joined
+    ? [`${run} is carried on already, as ${execution}.`]
+    : [
+        `${run} is carried on in ${region}, as ${execution}.`,
+        "Before the promotion it makes a new plan, and others approve it; after it, it goes forward.",
+        "What comes of it: npm run ops -- status",
+      ];
+  return { ok: !joined, lines, data: { run, execution, region, joined, requester: user } };
+};
+
+const maintenance = async (
+  at: Station,
+  { user }: Operator,
+  { minutes, reason }: Extract<Command, { minutes: number }>,
+): Promise<Told> => {
+  const said = await orderMaintenance(at, { by: user, minutes, reason });
+  if ("refused" in said) return refusal(said.refused);
+  if ("ended" in said) {
+    const lines = [`The maintenance window of ${said.ended} is over.`];
+    return { ok: true, lines, data: { region: said.ended, ended: true } };
+  }
+  const { region, untilMilliseconds } = said.declared;
+  const lines = [
+    `Maintenance of ${region} until ${isoSeconds(untilMilliseconds)}. It forbids nothing: whoever is`,
+    "asked about a failover is told of it.",
+  ];
+  return { ok: true, lines, data: { declared: said.declared } };
+};
+
 const answer = async (
   at: Station,
   { user }: Operator,
@@ -132,7 +196,7 @@ const answer = async (
     return refusal({ code: "unknown-plan", reason });
   }
   const decided = await orderAnswer(at, planHash, { user, says });
-  if ("refused" in decided) return refusal(decided.refused);
+  if ("refused" in decided) return refusedAnswer(at, { user, says, planHash }, decided.refused);
   const approval = "changed" in decided ? decided.changed : decided.unchanged;
   // The run looks at least once a minute, so a wake-up that fails costs a minute and no more.
   const woken = await observed("wake-up", at.clock.now, () => wakeRun(at, approval));
@@ -159,13 +223,46 @@ const answer = async (
   };
 };
 
-/** 64 digits stand for themselves; fewer are looked up in the run that is under way. */
+/** Somebody who is no operator and tries to answer a plan: their run's journal keeps that too. */
+const turnedAway = async (
+  at: Station,
+  command: Command,
+  caller: Station["caller"],
+  refused: Refusal,
+): Promise<Told> => {
+  if (!("planHash" in command) || !caller.known) return refusal(refused);
+  const hash = await observed("plan", at.clock.now, () => wholeHash(at, command.planHash));
+  if (!hash.known || hash.value === undefined) return refusal(refused);
+  const answer = { user: caller.value, says: command.verb, planHash: hash.value };
+  return refusedAnswer(at, answer, refused);
+};
+
+/** Refused all the same when that cannot be recorded, and then that is said. */
+const refusedAnswer = async (at: Station, answer: Given, refused: Refusal): Promise<Told> => {
+  const told = refusal(refused);
+  const kept = await observed("journal", at.clock.now, () =>
+    keepRefusedAnswer(at, { ...answer, refusal: refused }),
+  );
+  const why = whyNotKept(kept);
+  if (!why) return told;
+  return { ...told, lines: [...told.lines, `This is not in a journal: ${withoutStop(why)}.`] };
+};
+
+/** 64 digits stand for themselves; fewer are looked up in what is under way. */
 const wholeHash = async (at: Station, given: string): Promise<string | undefined> => {
   if (given.length === 64) return given;
-  const { run } = runUnderWay(await readLease(at.table), at.config.regions);
+  const lease = await readLease(at.table);
+  const asked = await newestHash(at, runUnderWay(lease, at.config.regions).run);
+  if (asked?.startsWith(given)) return asked;
+  const run = await rebuilding(at, lease);
+  const other = run && (await newestHash(at, run));
+  return other?.startsWith(given) ? other : undefined;
+};
+
+const newestHash = async (at: Station, run: string): Promise<string | undefined> => {
   const { entries } = await bookOf(at, run);
-  const newest = entries.findLast(({ data }) => data?.plan && data.hash)?.data?.hash;
-  return typeof newest === "string" && newest.startsWith(given) ? newest : undefined;
+  const hash = entries.findLast(({ data }) => data?.plan && data.hash)?.data?.hash;
+  return typeof hash === "string" ? hash : undefined;
 };
 
 const turnPause = async (
@@ -192,13 +289,20 @@ const acknowledge = async (at: Station, { user }: Operator): Promise<Told> => {
   return { ok: true, lines, data: { epoch, region, holder, acknowledgedBy: user } };
 };
 
-const abort = async (at: Station, { user }: Operator, reason: string): Promise<Told> => {
-  const aborted = await orderAbort(at, { by: user, reason });
+const abort = async (
+  at: Station,
+  { user }: Operator,
+  { reason, run: named }: Extract<Command, { verb: "abort" }>,
+): Promise<Told> => {
+  const aborted = await orderAbort(at, { by: user, reason, ...(named ? { run: named } : {}) });
   if ("refused" in aborted) return refusal(aborted.refused);
-  const { run, abort: left, inTime, doubt } = aborted;
-  const lines = [`${run} is told to stop, undo what it did and end, before its next change.`];
+  const { run, abort: left, inTime, doubt, carriedOn } = aborted;
+  const lines = carriedOn
+    ? [`${run} had stopped, so ${carriedOn} is started to give the lease back.`]
+    : [`${run} is told to stop, undo what it did and end, before its next change.`];
   if (left.by !== user) lines.push(`${left.by} had said so before.`);
   if (doubt) lines.push(`Its journal cannot be read (${doubt}).`);
   if (inTime === "maybe") lines.push("It may come too late: a begun promotion is not stopped.");
-  return { ok: true, lines, data: { run, abort: left, inTime, ...(doubt ? { doubt } : {}) } };
+  const more = { ...(doubt ? { doubt } : {}), ...(carriedOn ? { carriedOn } : {}) };
+  return { ok: true, lines, data: { run, abort: left, inTime, ...more } };
 };

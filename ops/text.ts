@@ -9,8 +9,9 @@ import type { Lease } from "../shared/lease.ts";
 import type { Fact } from "../shared/outcome.ts";
 import type { Pause } from "../shared/pause.ts";
 import { whilePaused } from "../shared/pause.ts";
+import { readinessLines } from "../shared/readiness.ts";
 import { type Book, silenceOf } from "./book.ts";
-import type { Overview, RunSeen } from "./overview.ts";
+import type { Overview, RebuildSeen, RunSeen } from "./overview.ts";
 import { notesOf } from "./overview.ts";
 
 /** What a terminal is sure to have. */
@@ -61,6 +62,8 @@ export const statusLines = (
     ...labelled("guards", ...seen.contacts.map((each) => contactText(each, now))),
     ...labelled("pause", pauseText(seen.pause)),
     ...labelled("run", ...runText(seen.run)),
+    ...labelled("rebuild", ...rebuildText(seen.rebuild)),
+    ...labelled("readiness", ...readinessText(seen.readiness)),
   ];
 };
 
@@ -102,13 +105,14 @@ const pauseText = (pause: Pause): string => {
 
 const runText = (fact: Fact<RunSeen>): string[] => {
   if (!fact.known) return [`UNKNOWN (${fact.why})`];
-  const { run, standing, asked, plan, planHash, notes, approval, silence } = fact.value;
+  const { run, standing, asked, plan, planHash, notes, approval, silence, waysOn } = fact.value;
   const { begun, state, ended } = standing;
   const unsure = silence ? [`There may be more: ${silence}`] : [];
   if (!begun) return ["none is under way", ...unsure];
   const words = state && state in sentences ? sentences[state as State] : "Just begun";
   const head = ended ? `none is under way; the last was ${run}` : run;
   const lines = [`${head}: ${words} (${state ?? "begun"})`, `asked by ${asked}`, ...unsure];
+  lines.push(...waysOn);
   if (ended || state !== "asking") lines.push(...notes.slice(0, 6).map((note) => `- ${note}`));
   if (ended || !plan || !planHash) return lines;
   lines.push(`plan: ${plan.kind}, ${plan.from} to ${plan.to}, promote ${plan.replica}`);
@@ -116,6 +120,18 @@ const runText = (fact: Fact<RunSeen>): string[] => {
   lines.push(...plan.warnings.map((warning) => `mind: ${warning}`));
   if (approval) lines.push(...approvalText(approval, planHash));
   return lines;
+};
+
+const readinessText = (fact: Overview["readiness"]): string[] =>
+  fact.known ? readinessLines(fact.value.region, fact.value.verdict) : [`UNKNOWN (${fact.why})`];
+
+const rebuildText = (fact: Fact<RebuildSeen | null>): string[] => {
+  if (!fact.known) return [`UNKNOWN (${fact.why})`];
+  if (!fact.value) return ["none is under way"];
+  const { run, asked, last, plan, planHash, approval } = fact.value;
+  const lines = [`${run}: ${last}`, `asked by ${asked}`];
+  if (!planHash || approval?.is !== "waiting") return lines;
+  return [...lines, ...plan.map((step) => `- ${step}`), ...approvalText(approval, planHash)];
 };
 
 const approvalText = (approval: Approval & { is: string }, planHash: string): string[] => {

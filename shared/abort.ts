@@ -1,3 +1,4 @@
+import { againOf } from "./again.ts";
 import type { Coordination } from "./coordination.ts";
 import type { Entry } from "./journal.ts";
 import type { Lease } from "./lease.ts";
@@ -50,13 +51,21 @@ export interface Standing {
 
 const ends = ["done", "aborted", "needs-human"];
 
-export const standingOf = (entries: readonly Entry[]): Standing => {
+/**
+ * A run that was carried on stands where its newest execution stands, or where execution `again` does;
+ * what was promoted by any of them is promoted.
+ */
+export const standingOf = (entries: readonly Entry[], again?: number): Standing => {
+  const newest = again ?? Math.max(0, ...entries.map(({ key }) => againOf(key)));
+  const own = entries.filter(({ key }) => againOf(key) === newest);
   const moves = entries.filter(({ data }) => typeof data?.to === "string");
-  const state = (moves.at(-1)?.data?.to as string | undefined) ?? null;
-  const promoted = moves.some(({ data }) => data?.reversible === false);
-  const stated = entries.some(({ key }) => key === "loss");
+  const last = moves.findLast(({ key }) => againOf(key) === newest);
+  const state = (last?.data?.to as string | undefined) ?? null;
+  // To ask for a human is no step forward, whatever it was that failed.
+  const promoted = moves.some(({ data: d }) => d?.reversible === false && d.to !== "needs-human");
+  const stated = entries.some(({ key }) => /(^|: )loss$/.test(key));
   return {
-    begun: entries.length > 0,
+    begun: own.length > 0,
     state,
     ended: state !== null && ends.includes(state),
     returnable: promoted ? "no" : stated ? "maybe" : "yes",
@@ -78,8 +87,14 @@ export const judgeAbort = (
     const reason = `No run is under way that could be aborted: ${run} has not begun.`;
     return { code: "nothing-under-way", reason };
   }
-  if (ended) return { code: "ended", reason: `${run} has ended already: ${state}.` };
+  if (ended && !isLeft(lease, run, standing.value)) {
+    return { code: "ended", reason: `${run} has ended already: ${state}.` };
+  }
   if (returnable !== "no") return undefined;
   const reason = `${run} has promoted the replica (${state}): from there the only way is forward.`;
   return { code: "past-return", reason };
 };
+
+/** A run that has ended with the lease on its way: to abort it is to give that back. */
+export const isLeft = (lease: Lease, run: string, { ended }: Standing): boolean =>
+  ended && lease.holder === run && lease.state === "moving";

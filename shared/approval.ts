@@ -18,11 +18,13 @@ export interface Approval {
   rejectedBy?: string;
   usedBy?: string;
   usedAtMilliseconds?: number;
+  /** Why it counts no more although nobody has rejected it: what it was given for is not so any more. */
+  voidBecause?: string;
   /** Wakes the run that waits. Only a wake-up: the run reads this item itself. */
   callbackId?: string;
 }
 
-export type ApprovalState = "waiting" | "granted" | "rejected" | "expired" | "used";
+export type ApprovalState = "waiting" | "granted" | "rejected" | "expired" | "used" | "void";
 
 /** Stands for plan and facts: when either changes, the approval of the old one is worth nothing. */
 export const planHash = (plan: unknown, facts: unknown): string =>
@@ -32,6 +34,7 @@ export const planHash = (plan: unknown, facts: unknown): string =>
 export const stateOf = (approval: Approval, nowMilliseconds: number): ApprovalState => {
   if (approval.rejectedBy !== undefined) return "rejected";
   if (approval.usedBy !== undefined) return "used";
+  if (approval.voidBecause !== undefined) return "void";
   if (nowMilliseconds >= approval.expiresAtMilliseconds) return "expired";
   return approval.approvals.length >= approval.neededApprovals ? "granted" : "waiting";
 };
@@ -61,6 +64,9 @@ export const answered = (
   if (state === "used") {
     return refused("used", "This plan is being carried out: its approval was used.");
   }
+  if (state === "void") {
+    return refused("void", `This plan is void: ${approval.voidBecause}. Answer the newer one.`);
+  }
   if (state === "expired") {
     return refused("expired", "This request has expired. The run makes a new plan or ends.");
   }
@@ -83,6 +89,16 @@ export const used = (approval: Approval, by: string, nowMilliseconds: number): D
   return refused(state, `The approval cannot be used: it is ${state}.`);
 };
 
+/** Voids a request that nobody has used yet. */
+export const withdrawn = (approval: Approval, because: string): Decided =>
+  approval.usedBy === undefined && approval.voidBecause === undefined
+    ? { changed: { ...approval, voidBecause: because } }
+    : { unchanged: approval };
+
+/** Enough people have answered, one way or the other. */
+const isSettled = ({ rejectedBy, approvals: given, neededApprovals }: Approval): boolean =>
+  rejectedBy !== undefined || given.length >= neededApprovals;
+
 export const approvalId = (hash: string): string => `approval#${hash}`;
 
 /** Approvals in the coordination table; each change is one conditional write of one item. */
@@ -92,8 +108,13 @@ export interface Approvals {
   read(hash: string): Promise<Approval | undefined>;
   answer(hash: string, answer: Answer, mayApprove: readonly string[]): Promise<Decided>;
   use(hash: string, by: string, nowMilliseconds: number): Promise<Decided>;
-  /** Keeps the newest callback, since a resumed run waits on a new one. */
-  wakeBy(hash: string, callbackId: string): Promise<void>;
+  /** Whoever answers it from now on is told that it is void. */
+  withdraw(hash: string, because: string): Promise<Decided>;
+  /**
+   * Keeps the newest callback, since a resumed run waits on a new one. Whether the request is settled:
+   * whoever settled it before this knew an older callback and wakes nobody.
+   */
+  wakeBy(hash: string, callbackId: string): Promise<boolean>;
 }
 
 /** People press at the same instant; more than this many at once is no people. */
@@ -131,11 +152,14 @@ export const approvals = (table: Coordination): Approvals => {
     },
     answer: (hash, answer, mayApprove) => change(hash, (now) => answered(now, answer, mayApprove)),
     use: (hash, by, nowMilliseconds) => change(hash, (now) => used(now, by, nowMilliseconds)),
+    withdraw: (hash, because) => change(hash, (now) => withdrawn(now, because)),
     wakeBy: async (hash, callbackId) => {
       const decided = await change(hash, (now) =>
         now.callbackId === callbackId ? { unchanged: now } : { changed: { ...now, callbackId } },
       );
       if ("refused" in decided) throw new Error(decided.refused.reason);
+      const kept = "changed" in decided ? decided.changed : decided.unchanged;
+      return isSettled(kept);
     },
   };
 };

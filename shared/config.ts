@@ -22,15 +22,34 @@ const resolver = matching(
   "an address such as 1.1.1.1, 127.0.0.1:5353 or [2606:4700:4700::1111]:53",
 );
 
+const instanceType = matching(/^[a-z][a-z0-9-]*\.[a-z0-9-]+$/, "a type such as m7g.large");
+/** Five fields, as "Scheduled scaling for Amazon EC2 Auto Scaling" takes them. */
+const cron = matching(/^\S+( \S+){4}$/, "five fields of a cron expression in UTC: 0 22 * * *");
+const certificate = matching(
+  /^arn:aws(-[a-z]+)*:acm:[a-z0-9-]+:\d{12}:certificate\/[0-9a-f-]{36}$/,
+  "the ARN of a certificate in that region",
+);
+
+const shareAllowed = "a share above 0, up to 0.5";
+const fraction = z.number(shareAllowed).check(z.gt(0, shareAllowed), z.lte(0.5, shareAllowed));
+const playbookName = matching(/^[a-z][a-z0-9-]*$/, "the name of a playbook: docs/playbooks.md");
+
 const callerPattern =
   /^arn:aws(-[a-z]+)*:(iam::\d{12}:user\/[\w+=,.@/-]+|sts::\d{12}:assumed-role\/[\w+=,.@-]+\/[\w+=,.@-]+)$/;
 const callerAllowed =
   "the ARN of an IAM user, or arn:aws:sts::<account>:assumed-role/<role>/<session>";
 
+/** PostgreSQL cuts an application_name at 63 bytes. Compared without regard to case. */
+const applicationNames = z
+  .array(z.string().check(z.minLength(1), z.maxLength(63)))
+  .check(z.minLength(1), z.maxLength(50));
+
+const email = matching(/^[^@\s]+@[^@\s]+$/, "an e-mail address");
+
 const operator = z.strictObject({
   user: matching(/^[UW][A-Z0-9]{2,}$/, "a Slack member id such as U012AB3CD"),
   name: z.string().check(z.minLength(1), z.maxLength(80)),
-  email: z.optional(matching(/^[^@\s]+@[^@\s]+$/, "an e-mail address")),
+  email: z.optional(email),
   /**
    * Who this person is to AWS, for the command line without Slack: the ARN that GetCallerIdentity
    * gives, whole. No wildcards: whoever matches one is this person.
@@ -46,15 +65,31 @@ const schema = z.strictObject({
     zone: domainName,
     /** Resolvers keep an answer that long, so it is part of every recovery time. */
     ttlSeconds: seconds(1, 300),
+    /** Certificates that exist already; made and validated by the zone when left out. */
+    certificates: z.optional(z.strictObject({ primary: certificate, standby: certificate })),
+  }),
+  application: z.strictObject({
+    /** What every region runs: the digest that pushing an image into the registry has told. */
+    image: matching(/^sha256:[0-9a-f]{64}$/, "a digest: sha256: and 64 characters of 0-9 and a-f"),
+    port: count(1024, 65_535),
   }),
   sizes: z.strictObject({
     application: z.strictObject({
-      instanceType: z.string().check(z.minLength(3)),
+      instanceType,
       minimum: count(1, 1000),
       desired: count(1, 1000),
       maximum: count(1, 1000),
       /** Instances that the standby region runs while nothing is wrong; 0 is a cold standby. */
       standbyMinimum: count(0, 1000),
+      /** Above so many instances on demand the rest is Spot; only on demand when left out. */
+      spot: z.optional(
+        z.strictObject({
+          onDemandBase: count(1, 1000),
+          instanceTypes: z.array(instanceType).check(z.minLength(1), z.maxLength(20)),
+        }),
+      ),
+      /** Hours of little traffic, in UTC: a smaller minimum in the home region. */
+      quiet: z.optional(z.strictObject({ from: cron, until: cron, minimum: count(1, 1000) })),
     }),
     database: z.strictObject({
       instanceClass: matching(/^db\.[a-z0-9-]+\.[a-z0-9]+$/, "a class such as db.r7g.large"),
@@ -65,13 +100,31 @@ const schema = z.strictObject({
       multiAz: z.boolean(),
       /** A cross-region replica needs automated backups on its source, so 0 is not offered. */
       backupRetentionDays: count(1, 35),
+      /** More readers in the home region; none when left out. */
+      readers: z.optional(count(0, 5)),
+      /** RDS Proxy in front of the database. */
+      proxy: z.optional(z.boolean()),
     }),
+    cache: z.strictObject({
+      nodeType: matching(/^cache\.[a-z0-9-]+\.[a-z0-9]+$/, "a type such as cache.m7g.large"),
+      /** The primary and its replicas: one is no cache that survives a zone. */
+      nodes: count(1, 6),
+    }),
+  }),
+  records: z.strictObject({
+    /** Access logs go to Glacier after so long, and away after that. */
+    logsToGlacierDays: count(1, 3650),
+    logsDays: count(2, 3650),
+    /** Nobody can delete evidence sooner, not even the account's owner. */
+    evidenceDays: count(1, 3650),
   }),
   objectives: z.strictObject({
     /** From the loss of the region until users are served again. */
     rtoSeconds: seconds(60, 86_400),
     /** The newest acknowledged writes that may be lost, as seconds of writing. */
     rpoSeconds: seconds(0, 86_400),
+    /** A move that was neither made nor rehearsed for so long is no proof any more; 90 when left out. */
+    rehearsalDays: z.optional(count(1, 365)),
   }),
   failover: z.strictObject({
     /** Whether a lost region may be left without a human's approval. */
@@ -98,6 +151,34 @@ const schema = z.strictObject({
     /** Asked for the public name; more than one, since one may hold an old answer. */
     resolvers: z.array(resolver).check(z.minLength(1), z.maxLength(8)),
   }),
+  /**
+   * Which of the application's database sessions may be ended, by how their application_name begins.
+   * Migrations, dumps and people's consoles are spared anyway: functions/database/decide.ts.
+   */
+  sessions: z.optional(
+    z.strictObject({
+      neverEnd: z.optional(applicationNames),
+      /** When given, no other session is ended. */
+      onlyEnd: z.optional(applicationNames),
+      /** Silent for so long, an open transaction counts as forgotten; 300 when left out. */
+      forgottenSeconds: z.optional(seconds(30, 86_400)),
+    }),
+  ),
+  /** Repairs that an alarm sets off. Without it every playbook is in shadow. */
+  remediation: z.optional(
+    z.strictObject({
+      /** In any hour and region, by all playbooks together; 6 when left out. */
+      actionsPerHour: z.optional(count(1, 20)),
+      /** Of a group's instances no more are replaced in any hour, and one at least; 0.34 when left out. */
+      fleetShare: z.optional(fraction),
+      /** `shadow` says what it would do, and is what a playbook does that is not named here. */
+      playbooks: z.record(playbookName, z.enum(["off", "shadow", "ask", "automatic"])),
+    }),
+  ),
+  /** Who hears of every alarm by e-mail, beside Slack; each address has to confirm it once. */
+  alerts: z.optional(
+    z.strictObject({ emails: z.array(email).check(z.minLength(1), z.maxLength(10)) }),
+  ),
   slack: z.strictObject({
     workspace: matching(/^T[A-Z0-9]{2,}$/, "a Slack workspace id such as T012AB3CD"),
     /** Only where the workspace belongs to an Enterprise organisation. */
@@ -202,8 +283,8 @@ const unit = (origin: string): string =>
 /** What no single field shows. Only asked once every field by itself is right. */
 const contradictions = (config: Config): Problem[] => [
   ...regionContradictions(config.regions),
-  ...domainContradictions(config.domain),
-  ...sizeContradictions(config.sizes),
+  ...domainContradictions(config),
+  ...sizeContradictions(config),
   ...failoverContradictions(config),
   ...operatorContradictions(config),
 ];
@@ -229,10 +310,25 @@ const regionContradictions = (regions: Config["regions"]): Problem[] => {
   return problems;
 };
 
-const domainContradictions = ({ name, zone }: Config["domain"]): Problem[] =>
-  name === zone || name.endsWith(`.${zone}`)
-    ? []
-    : [{ path: "domain.name", given: shown(name), allowed: `${zone} or a name that ends in it` }];
+const domainContradictions = ({ domain, regions }: Config): Problem[] => {
+  const problems: Problem[] = [];
+  const { name, zone, certificates } = domain;
+  // A CNAME cannot stand at the apex of a zone, and the public name is one.
+  if (!name.endsWith(`.${zone}`)) {
+    problems.push({
+      path: "domain.name",
+      given: shown(name),
+      allowed: `a name that ends in .${zone} (domain.zone)`,
+    });
+  }
+  for (const role of ["primary", "standby"] as const) {
+    const given = certificates?.[role];
+    if (given === undefined || given.split(":")[3] === regions[role]) continue;
+    const allowed = `a certificate in ${regions[role]} (regions.${role})`;
+    problems.push({ path: `domain.certificates.${role}`, given: shown(given), allowed });
+  }
+  return problems;
+};
 
 /** `[path, value, lowest, highest, why]` for every number that another one bounds. */
 type Bound = [path: string, value: number, least: number, most: number, because: string];
@@ -246,7 +342,7 @@ const outside = (bounds: Bound[]): Problem[] =>
       allowed: `${most === Infinity ? `${least} or more` : `${least} to ${most}`} (${because})`,
     }));
 
-const sizeContradictions = ({ application, database }: Config["sizes"]): Problem[] =>
+const sizeContradictions = ({ sizes: { application, database }, records }: Config): Problem[] =>
   outside([
     [
       "sizes.application.maximum",
@@ -275,6 +371,27 @@ const sizeContradictions = ({ application, database }: Config["sizes"]): Problem
       database.storageGigabytes,
       Infinity,
       "sizes.database.storageGigabytes",
+    ],
+    [
+      "sizes.application.spot.onDemandBase",
+      application.spot?.onDemandBase ?? application.minimum,
+      application.minimum,
+      application.maximum,
+      "sizes.application.minimum to maximum: what has to run is never Spot",
+    ],
+    [
+      "sizes.application.quiet.minimum",
+      application.quiet?.minimum ?? application.minimum,
+      1,
+      application.minimum,
+      "at most sizes.application.minimum",
+    ],
+    [
+      "records.logsDays",
+      records.logsDays,
+      records.logsToGlacierDays + 1,
+      Infinity,
+      "longer than records.logsToGlacierDays",
     ],
   ]);
 

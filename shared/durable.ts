@@ -21,8 +21,11 @@ export const durableSteps = (context: DurableContext): Steps => ({
     context.step(name, act, { semantics: StepSemantics.AtLeastOncePerRetry, retryStrategy }),
   rest: (name, seconds) => context.wait(name, { seconds: Math.max(1, Math.ceil(seconds)) }),
   awaken: async (name, seconds, submit) => {
+    const [answered, id] = await context.createCallback(name, { timeout: { seconds } });
+    const options = { semantics: StepSemantics.AtLeastOncePerRetry, retryStrategy };
+    if (await context.step(`${name}: who wakes it`, () => submit(id), options)) return "woken";
     try {
-      await context.waitForCallback(name, submit, { timeout: { seconds }, retryStrategy });
+      await answered;
       return "woken";
     } catch (error) {
       if (error instanceof CallbackTimeoutError) return "timed-out";

@@ -11,6 +11,8 @@ export interface Wanted<Seen> {
   name: string;
   observe(): Promise<Seen>;
   satisfied(seen: Seen): boolean;
+  /** Whether what was seen says that it will not be long: then looks come every two seconds. */
+  near?(seen: Seen): boolean;
   /** Whether acting makes sense on what was seen; always, when left out. */
   due?(seen: Seen): boolean;
   act(seen: Seen): Promise<void>;
@@ -26,7 +28,8 @@ export interface Wanted<Seen> {
 }
 
 export type Ensured<Seen> =
-  | { is: "ensured"; seen: Seen; acts: number }
+  /** `doubt`: why nobody knows whether the last act had any part in it. */
+  | { is: "ensured"; seen: Seen; acts: number; doubt: string | undefined }
   /** `acts` tells whether it was done before the refusal came. */
   | { is: "refused"; refusal: Refusal; acts: number }
   | { is: "late"; last: Fact<Seen>; acts: number; doubt: string | undefined };
@@ -78,7 +81,8 @@ const look = async <Seen>(
   for (;;) {
     const fact = await observed(wanted.name, clock.now, wanted.observe);
     if (fact.known && wanted.satisfied(fact.value)) {
-      progress.end = { is: "ensured", seen: fact.value, acts: progress.acts };
+      const { acts, doubt } = progress;
+      progress.end = { is: "ensured", seen: fact.value, acts, doubt };
       return progress;
     }
     const now = clock.now();
@@ -96,7 +100,8 @@ const look = async <Seen>(
       continue;
     }
     if (now >= sliceEnd) return progress;
-    await clock.sleep(Math.min(wanted.within.everySeconds * 1000, Math.max(1, deadline - now)));
+    const everySeconds = fact.known && wanted.near?.(fact.value) ? 2 : wanted.within.everySeconds;
+    await clock.sleep(Math.min(everySeconds * 1000, Math.max(1, deadline - now)));
   }
 };
 

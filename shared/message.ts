@@ -41,6 +41,8 @@ export interface StatedLoss {
 /** A run as people are to see it; one message, updated in place. */
 export interface RunView {
   run: string;
+  /** What kind of run it is, as the first word of its title; `Failover` when left out. */
+  what?: string;
   from: string;
   to: string;
   requester: string;
@@ -69,10 +71,16 @@ export interface RunView {
 const headerLimit = 150;
 const sectionLimit = 3000;
 const timelineLines = 12;
+/**
+ * Characters of all blocks together as JSON, below the 13,200 at which Slack answers
+ * `msg_blocks_too_long`. The plan takes what the rest leaves, and at least one section's worth.
+ */
+const blocksLimit = 12_500;
 
 /** The run's message. Every text in it is escaped: a reason typed by somebody cannot ping a channel. */
 export const runMessage = (view: RunView): SlackMessage => {
-  const title = `${signs[view.outcome ?? "running"]} Failover ${view.from} → ${view.to}`;
+  const what = view.what ?? "Failover";
+  const title = `${signs[view.outcome ?? "running"]} ${what} ${view.from} → ${view.to}`;
   const blocks: Block[] = [
     { type: "header", text: { type: "plain_text", text: clip(title, headerLimit) } },
     section(
@@ -80,13 +88,16 @@ export const runMessage = (view: RunView): SlackMessage => {
     ),
   ];
   if (view.loss) blocks.push(section(lossText(view.loss)));
-  if (view.plan.length > 0) blocks.push(section(planText(view)));
   if (view.timeline.length > 0) blocks.push(section(timelineText(view.timeline)));
   if (view.approval) blocks.push(...approvalBlocks(view.approval));
   blocks.push({
     type: "context",
     elements: [{ type: "mrkdwn", text: `run ${escaped(view.run)}` }],
   });
+  if (view.plan.length > 0) {
+    const room = Math.max(sectionLimit, blocksLimit - JSON.stringify(blocks).length);
+    blocks.splice(view.loss ? 3 : 2, 0, ...planSections(view, room));
+  }
   return { text: clip(`${title}: ${escaped(view.state)}`, sectionLimit), blocks };
 };
 
@@ -108,10 +119,24 @@ const lossText = (loss: StatedLoss): string => {
   return `${head}\n${escaped(loss.why)}\n${marks.join("; ")}`;
 };
 
-const planText = ({ plan, lastSafeAbort }: RunView): string => {
+/** In as many sections as it takes: what people should mind comes last, and is what they must read. */
+const planSections = ({ plan, lastSafeAbort }: RunView, room: number): Block[] => {
+  const undone = lastSafeAbort ? [`Can be undone until: ${escaped(lastSafeAbort)}`] : [];
   const steps = plan.map((step, index) => `${index + 1}. ${escaped(step)}`);
-  if (lastSafeAbort) steps.push(`Can be undone until: ${escaped(lastSafeAbort)}`);
-  return `*Plan*\n${steps.join("\n")}`;
+  let left = room - undone.join().length - 100;
+  const fitting = steps.filter((step) => {
+    left -= step.length + 1;
+    return left > 0;
+  });
+  const cut = steps.length - fitting.length;
+  const rest = cut > 0 ? [`(${cut} more: see the journal of the run)`] : [];
+  const texts: string[] = [];
+  for (const line of ["*Plan*", ...fitting, ...rest, ...undone]) {
+    const joined = [...texts.slice(-1), line].join("\n");
+    if (texts.length > 0 && joined.length <= sectionLimit) texts[texts.length - 1] = joined;
+    else texts.push(line);
+  }
+  return texts.map(section);
 };
 
 const timelineText = (timeline: RunView["timeline"]): string => {
@@ -123,7 +148,8 @@ const timelineText = (timeline: RunView["timeline"]): string => {
   return [...(earlier > 0 ? [`(${earlier} earlier)`] : []), ...lines].join("\n");
 };
 
-const approvalBlocks = (approval: NonNullable<RunView["approval"]>): Block[] => {
+/** Who has approved so far, and the two buttons. */
+export const approvalBlocks = (approval: NonNullable<RunView["approval"]>): Block[] => {
   const { planHash, neededApprovals, approvedBy, expiresAtMilliseconds } = approval;
   const by = approvedBy.length > 0 ? ` by ${approvedBy.map(person).join(", ")}` : "";
   const button = (says: "approve" | "reject", label: string, style: "primary" | "danger") => ({

@@ -1,17 +1,27 @@
 import type { Config } from "./config.ts";
 import type { Lease } from "./lease.ts";
-import { nextRun } from "./lease.ts";
+import { nextRehearsal, nextRun } from "./lease.ts";
 import type { Refusal } from "./outcome.ts";
 
-/** What an operator may ask for: a lost region is left, a well one gives way, or all goes home. */
-export type Move = "failover" | "switchover" | "failback";
+/**
+ * What an operator may ask for: a lost region is left, a well one gives way, all goes home, or
+ * everything up to the one-way door is done and nothing is moved.
+ */
+export type Move = "failover" | "switchover" | "failback" | "rehearse";
+
+const kinds = {
+  failover: "emergency",
+  switchover: "switchover",
+  failback: "switchover",
+  rehearse: "rehearsal",
+} as const satisfies Record<Move, string>;
 
 /** A move that may be asked for now. Whether it may be carried out is for the run to judge. */
 export interface Asked {
   run: string;
   /** Where the run executes: the region that is going to be active. */
   region: string;
-  kind: "emergency" | "switchover";
+  kind: (typeof kinds)[Move];
 }
 
 export type Judged = { asked: Asked } | { refused: Refusal };
@@ -21,11 +31,16 @@ export const otherRegion = ({ region }: Lease, { primary, standby }: Config["reg
   region === primary ? standby : primary;
 
 /** Refuses only what no run could carry out, so that nothing is started in vain. */
-export const judgeMove = (move: Move, lease: Lease, regions: Config["regions"]): Judged => {
+export const judgeMove = (
+  move: Move,
+  lease: Lease,
+  regions: Config["regions"],
+  nowMilliseconds: number,
+): Judged => {
   if (lease.state === "moving") {
     const reason =
       `Run ${lease.holder} is moving the lease to ${lease.region} (epoch ${lease.epoch}). ` +
-      "Let it end, or abort it.";
+      "Let it end, or abort it; if it has asked for a human, carry it on.";
     return { refused: { code: "another-run", reason } };
   }
   if (move === "failback" && lease.region === regions.primary) {
@@ -36,9 +51,9 @@ export const judgeMove = (move: Move, lease: Lease, regions: Config["regions"]):
   }
   return {
     asked: {
-      run: nextRun(lease),
+      run: move === "rehearse" ? nextRehearsal(lease, nowMilliseconds) : nextRun(lease),
       region: otherRegion(lease, regions),
-      kind: move === "failover" ? "emergency" : "switchover",
+      kind: kinds[move],
     },
   };
 };
@@ -49,7 +64,7 @@ export const judgeAcknowledgement = (lease: Lease): Refusal | undefined => {
     const reason = `Run ${lease.holder} is still moving the lease; acknowledge it when it has ended.`;
     return { code: "another-run", reason };
   }
-  if (lease.epoch > 1) return undefined;
+  if (lease.lastMovedEpoch !== undefined) return undefined;
   return { code: "never-moved", reason: "There is nothing to acknowledge: nothing ever moved." };
 };
 

@@ -30,6 +30,19 @@ export const observed = async <T>(
   }
 };
 
-/** An error as one line, without its stack: `TimeoutError: …`. */
+/** An error as one line, without its stack: `TimeoutError: …`. What it is put into has a full stop. */
 export const sentence = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 300) : String(error);
+  withoutStop(
+    error instanceof Error ? `${error.name}: ${error.message}`.slice(0, 300) : String(error),
+  );
+
+/** For what goes into a sentence: people and AWS end theirs with a full stop, or do not. */
+export const withoutStop = (text: string): string => text.replace(/[.\s]+$/, "");
+
+/** What each may or may not end with a full stop, as one text in which each ends with one. */
+export const inSentences = (parts: readonly string[]): string =>
+  parts
+    .map((part) => part.trim())
+    .filter((part) => part !== "")
+    .map((part) => (/[!?…:]$/.test(part) ? part : `${withoutStop(part)}.`))
+    .join(" ");

@@ -1,6 +1,6 @@
 import type { Coordination } from "./coordination.ts";
 import type { Refusal } from "./outcome.ts";
-import { sentence } from "./outcome.ts";
+import { sentence, withoutStop } from "./outcome.ts";
 
 /**
  * The switch that stops all automation in every region. Read before each change to the world. What
@@ -40,7 +40,7 @@ export const whilePaused = (pause: Pause): Refusal | undefined => {
     case "paused":
       return {
         code: "paused",
-        reason: `Nightshift is paused by ${pause.by}: ${pause.reason}. Resume it to go on.`,
+        reason: `Nightshift is paused by ${pause.by}: ${withoutStop(pause.reason)}. Resume it to go on.`,
       };
     case "unknown":
       return {

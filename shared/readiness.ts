@@ -56,6 +56,21 @@ export const verdictOf = (kept: Readiness | null, nowMilliseconds: number): Verd
   return { verdict: failing.length === 0 ? "ready" : "not-ready", score, checks, text };
 };
 
+/** For a status: the verdict, and then one line for every check that is not ready, worst told first. */
+export const readinessLines = (region: string, { checks, verdict }: Verdict): string[] => {
+  if (checks.length === 0) return [`${region}: never looked at, so it counts as NOT READY`];
+  const failing = checks.filter(isFailing);
+  const oldest = Math.max(...checks.map(({ ageSeconds }) => ageSeconds));
+  const ago = `the oldest ${Math.round(oldest / 60)} min ago`;
+  if (verdict === "ready") return [`${region}: ready, all ${checks.length} checks, ${ago}`];
+  const head = `${region}: NOT READY, ${failing.length} of ${checks.length} checks fail`;
+  return [head, ...failing.toSorted(byVerdict).map(sentenceOf)];
+};
+
+const order = { "not-ready": 0, unknown: 1, ready: 2 };
+
+const byVerdict = (a: Aged, b: Aged): number => order[a.verdict] - order[b.verdict];
+
 export const isFailing = ({ verdict, isStale }: Aged): boolean => verdict !== "ready" || isStale;
 
 const sentenceOf = ({ name, verdict, detail, isStale, ageSeconds }: Aged): string => {
@@ -63,7 +78,7 @@ const sentenceOf = ({ name, verdict, detail, isStale, ageSeconds }: Aged): strin
   return `${name} (${how}): ${detail}`;
 };
 
-const readinessId = (region: string) => `readiness#${region}`;
+export const readinessId = (region: string) => `readiness#${region}`;
 
 export const readReadiness = async (
   table: Coordination,

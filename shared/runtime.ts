@@ -4,6 +4,7 @@ import { systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Random } from "./random.ts";
 import { systemRandom } from "./random.ts";
+import { configOf, stageVariable } from "./stage.ts";
 import type { Web } from "./web.ts";
 import { systemWeb } from "./web.ts";
 
@@ -51,7 +52,7 @@ export const processRuntime = (
   clock: systemClock,
   random: systemRandom,
   web: systemWeb,
-  config,
+  config: configOf(environment[stageVariable] ?? "production", config),
   write: (line) => void process.stdout.write(`${line}\n`),
 });
 

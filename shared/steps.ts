@@ -11,12 +11,13 @@ export interface Steps {
   rest(name: string, seconds: number): Promise<void>;
   /**
    * Waits until somebody answers the callback whose id `submit` was given, or for `seconds`. Only a
-   * wake-up: whoever wakes looks at the world itself, so a lost or repeated call does no harm.
+   * wake-up: whoever wakes looks at the world itself, so a lost or repeated call does no harm. Does not
+   * wait when `submit` says that what is waited for has come before anybody could know the id.
    */
   awaken(
     name: string,
     seconds: number,
-    submit: (callbackId: string) => Promise<void>,
+    submit: (callbackId: string) => Promise<boolean>,
   ): Promise<"woken" | "timed-out">;
 }
 

@@ -1,5 +1,6 @@
 import { afterEach } from "vitest";
 import { dynamodb } from "../local/aws/dynamodb.ts";
+import type { TableDefinition } from "../local/aws/dynamodb-store.ts";
 import type { EndpointOptions } from "../local/aws/endpoint.ts";
 import { endpoint } from "../local/aws/endpoint.ts";
 import { frugal, inProcess } from "../local/aws/transport.ts";
@@ -18,27 +19,30 @@ afterEach(() => restore?.());
 
 export const { primary, standby, witness } = config.regions;
 
+/** The two tables that all jobs share. */
+export const tableDefinitions: TableDefinition[] = [
+  {
+    name: "coordination",
+    key: { hash: "id" },
+    consistency: "strong",
+    replicas: [primary, standby, witness],
+  },
+  {
+    name: "journal",
+    key: { hash: "run", range: "sequence" },
+    keyTypes: { sequence: "N" },
+    consistency: "eventual",
+    replicas: [primary, standby],
+  },
+];
+
 /** The two tables on the local AWS, in this process and in virtual time. */
 export const tables = async (options: EndpointOptions = {}) => {
   const timeline = virtualTimeline(Date.UTC(2026, 10, 22, 3, 0, 0));
   const regions = network();
   const random = seededRandom("tables");
   const surroundings = { timeline, random, network: regions, account: "123456789012" };
-  const service = dynamodb(surroundings, [
-    {
-      name: "coordination",
-      key: { hash: "id" },
-      consistency: "strong",
-      replicas: [primary, standby, witness],
-    },
-    {
-      name: "journal",
-      key: { hash: "run", range: "sequence" },
-      keyTypes: { sequence: "N" },
-      consistency: "eventual",
-      replicas: [primary, standby],
-    },
-  ]);
+  const service = dynamodb(surroundings, tableDefinitions);
   const aws = endpoint(surroundings, [service.service], options);
   await aws.ready();
   // The SDK waits between its tries on the global timers.

@@ -1,5 +1,6 @@
 import { CloudWatchClient, PutMetricDataCommand } from "@aws-sdk/client-cloudwatch";
-import { clientOptions, perRegion } from "../../shared/clients.ts";
+import { type CallBounds, clientOptions, near, perRegion } from "../../shared/clients.ts";
+import { metricNamespace } from "../../shared/metrics.ts";
 import { sentence } from "../../shared/outcome.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
@@ -10,11 +11,12 @@ interface CanaryLink extends Record<string, unknown> {
   /** The role path of each region's load balancer, by region. */
   roleUrls: Record<string, string>;
   publicUrl: string;
-  /** Where the verdicts are needed: the region that would take over. */
+  /** Where the verdicts are needed: each region that would take over from one that this one sees. */
   reportTo: string[];
 }
 
-const namespace = "Nightshift";
+/** Another region may be the one that is lost, and the next round tells it again. */
+const far: CallBounds = { attempts: 2, connectSeconds: 2, answerSeconds: 3 };
 
 const metricNames = {
   public: "PublicNameServes",
@@ -25,7 +27,10 @@ const metricNames = {
 export const canaryPorts = (runtime: Runtime): CanaryPorts => {
   const observer = regionOf(runtime);
   const link = linked<CanaryLink>(runtime, "Canary");
-  const client = perRegion((region) => new CloudWatchClient(clientOptions(runtime, region)));
+  const client = perRegion(
+    (region) =>
+      new CloudWatchClient(clientOptions(runtime, region, region === observer ? near : far)),
+  );
   const at = async (url: string): Promise<Look> => {
     try {
       const host = new URL(url).hostname;
@@ -43,7 +48,8 @@ export const canaryPorts = (runtime: Runtime): CanaryPorts => {
     regions: Object.keys(link.roleUrls),
     lookAtRegion: (region) => at(link.roleUrls[region] ?? ""),
     lookAtPublicName: () => at(new URL("/health/ready", link.publicUrl).href),
-    report: async (told) => {
+    reportTo: link.reportTo,
+    report: async (region, told) => {
       const MetricData = told.map(({ subject, verdict }) => ({
         MetricName: metricNames[subject.kind],
         Value: verdict.well ? 1 : 0,
@@ -53,12 +59,8 @@ export const canaryPorts = (runtime: Runtime): CanaryPorts => {
           { Name: "Observer", Value: observer },
         ],
       }));
-      const put = new PutMetricDataCommand({ Namespace: namespace, MetricData });
-      const sent = await Promise.allSettled(
-        link.reportTo.map((region) => client(region).send(put)),
-      );
-      const failed = sent.find((each) => each.status === "rejected");
-      if (failed) throw failed.reason;
+      const put = new PutMetricDataCommand({ Namespace: metricNamespace(runtime), MetricData });
+      await client(region).send(put);
     },
   };
 };

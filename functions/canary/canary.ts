@@ -7,8 +7,9 @@ export interface CanaryPorts {
   regions: string[];
   lookAtRegion(region: string): Promise<Look>;
   lookAtPublicName(): Promise<Look>;
-  /** Reports to every region that may have to decide on it. */
-  report(told: Told[]): Promise<void>;
+  /** Every region that may have to decide on it. */
+  reportTo: string[];
+  report(region: string, told: Told[]): Promise<void>;
 }
 
 /** What a verdict is about: a region, the public name, or whether anybody is active at all. */
@@ -42,6 +43,23 @@ export const look = async (ports: CanaryPorts): Promise<{ observer: string; told
         }),
       ),
   ];
-  await ports.report(told);
+  await reportAll(ports, told);
   return { observer: ports.observer, told };
+};
+
+/**
+ * Fails when a report did not arrive, so that the silence is seen. A region that this very look has
+ * found lost is expected not to take one; but when none arrives anywhere it is the observer who is cut
+ * off, and whatever he saw explains nothing.
+ */
+const reportAll = async (ports: CanaryPorts, told: Told[]): Promise<void> => {
+  const lost = told.flatMap(({ subject, verdict }) =>
+    subject.kind === "region" && !verdict.well ? [subject.region] : [],
+  );
+  const sent = await Promise.allSettled(ports.reportTo.map((region) => ports.report(region, told)));
+  const arrived = sent.some(({ status }) => status === "fulfilled");
+  for (const [index, each] of sent.entries()) {
+    const isExpected = arrived && lost.includes(ports.reportTo[index] ?? "");
+    if (each.status === "rejected" && !isExpected) throw each.reason;
+  }
 };

@@ -1,8 +1,11 @@
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { clientOptions } from "../../shared/clients.ts";
+import { type Log, logger } from "../../shared/log.ts";
 import type { Connect, Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import type { DatabasePorts } from "./database.ts";
+import type { SeenSession } from "./decide.ts";
+import { sessionPolicyOf } from "./decide.ts";
 
 interface DatabaseLink extends Record<string, unknown> {
   host: string;
@@ -20,6 +23,8 @@ export const databasePorts = (runtime: Runtime, connect: Connect): DatabasePorts
   const secrets = new SecretsManagerClient(clientOptions(runtime, regionOf(runtime)));
   return {
     roles: link.roles,
+    sessionPolicy: sessionPolicyOf(runtime.config.sessions),
+    tell: teller(logger(runtime)),
     session: async () => {
       const { SecretString } = await secrets.send(
         new GetSecretValueCommand({ SecretId: link.secret }),
@@ -32,4 +37,31 @@ export const databasePorts = (runtime: Runtime, connect: Connect): DatabasePorts
       return connect({ host, port, database, tls, user: username, password });
     },
   };
+};
+
+/** A log cuts lists at a hundred, so a longer one takes several lines. */
+const perLine = 50;
+
+const teller = (log: Log): DatabasePorts["tell"] => {
+  const lines = (what: string, entries: string[]) => {
+    for (let from = 0; from < entries.length; from += perLine) {
+      log.info(what, { sessions: entries.slice(from, from + perLine), of: entries.length });
+    }
+  };
+  return ({ ended, lingering, spared }) => {
+    lines("ended", ended.map(described));
+    lines("told to end, and still there", lingering.map(described));
+    lines(
+      "spared",
+      spared.map(({ pid, backendStart, because }) => `${pid} since ${backendStart}: ${because}`),
+    );
+  };
+};
+
+const described = (session: SeenSession): string => {
+  const { pid, backendStart, user, application, client, stateSeconds, fingerprint, wrote } =
+    session;
+  const who = `${pid} since ${backendStart}: ${user} as "${application}" from ${client}`;
+  const last = fingerprint === null ? "" : `, last query ${fingerprint}`;
+  return `${who}, silent for ${Math.round(stateSeconds ?? 0)} s${last}${wrote ? ", had written" : ""}`;
 };

@@ -1,5 +1,12 @@
 import type { Session } from "../../shared/runtime.ts";
-import type { DatabaseRequest, Logins, Position } from "./decide.ts";
+import type {
+  DatabaseAnswers,
+  DatabaseRequest,
+  Logins,
+  Position,
+  SessionPolicy,
+} from "./decide.ts";
+import { endSessions, examine } from "./examine.ts";
 import { statements } from "./statements.ts";
 
 export interface DatabasePorts {
@@ -7,6 +14,10 @@ export interface DatabasePorts {
   session(): Promise<Session>;
   /** The application's roles, from the deployment. */
   roles: string[];
+  /** Whose sessions may be ended, from the operator's file. */
+  sessionPolicy: SessionPolicy;
+  /** Keeps who was ended, and who was spared and why: whoever asked may not live to read the answer. */
+  tell(answer: DatabaseAnswers["endSessions"]): void;
 }
 
 /** Runs one request of the menu on one session, which is closed whatever happens. */
@@ -19,13 +30,17 @@ export const runStatement = async (
   }
   const session = await ports.session();
   try {
-    return await perform(session, ports.roles, request);
+    return await perform(session, ports, request);
   } finally {
     await session.end();
   }
 };
 
-const perform = async (session: Session, roles: string[], request: DatabaseRequest) => {
+const perform = async (
+  session: Session,
+  { roles, sessionPolicy, tell }: DatabasePorts,
+  request: DatabaseRequest,
+) => {
   switch (request.do) {
     case "prepare":
       await session.query(statements.prepare.text);
@@ -51,6 +66,13 @@ const perform = async (session: Session, roles: string[], request: DatabaseReque
     case "probeWrite": {
       const { rows } = await session.query(statements.probeWrite.text, [request.epoch]);
       return { epoch: Number(rows[0]?.epoch) };
+    }
+    case "examine":
+      return examine(session, { roles, ...sessionPolicy }, request);
+    case "endSessions": {
+      const answer = await endSessions(session, { roles, ...sessionPolicy }, request);
+      tell(answer);
+      return answer;
     }
   }
 };
@@ -82,15 +104,26 @@ const logins = async (session: Session, roles: string[]): Promise<Logins> => {
   };
 };
 
+/** How often it is looked whether the sessions that were ended are gone: a second in all. */
+const looksAfterwards = 20;
+
 /**
  * Closing comes first and is committed on its own: a session that starts between the two statements
- * would otherwise outlive the fence. The position after it is what a replica must have replayed for
- * nothing acknowledged to be missing.
+ * would otherwise outlive the fence. A session that is told to end may still finish a commit, and have
+ * it acknowledged, so the position is read only when none is left: it is what a replica must have
+ * replayed for nothing acknowledged to be missing.
  */
 const fence = async (session: Session, roles: string[], epoch: number) => {
   await session.query(statements.nameRoles.text, [roles.join(","), String(epoch)]);
   await session.query(statements.closeLogins.text);
   const { rows } = await session.query(statements.endSessions.text, [roles]);
+  let there = await logins(session, roles);
+  for (let look = 0; hasSessions(there) && look < looksAfterwards; look += 1) {
+    await session.query(statements.moment.text);
+    there = await logins(session, roles);
+  }
   const { lsn } = await position(session);
-  return { ...(await logins(session, roles)), ended: Number(rows[0]?.ended ?? 0), lsn };
+  return { ...there, ended: Number(rows[0]?.ended ?? 0), lsn };
 };
+
+const hasSessions = ({ roles }: Logins): boolean => roles.some(({ sessions }) => sessions > 0);

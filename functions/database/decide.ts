@@ -1,5 +1,64 @@
 import * as z from "zod/mini";
 
+/** What can be looked at; each is one part of the answer and may be unknown by itself. */
+export const looks = [
+  "connections",
+  "idleInTransaction",
+  "transactions",
+  "blocking",
+  "slowest",
+  "slots",
+  "size",
+  "waits",
+] as const;
+export type Look = (typeof looks)[number];
+
+/** Both are open transactions in which nothing runs. No other state is ever ended. */
+const idleStates = ["idle in transaction", "idle in transaction (aborted)"] as const;
+
+/** PostgreSQL's own text of a time, in UTC and to the microsecond. */
+const instant = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/));
+
+/**
+ * A session, so exactly that it is found again and no other is: process ids are used anew, and a session
+ * goes from one transaction to the next. When the state is as old as it was, nothing happened in it. A
+ * transaction that has failed has no start any more, but still has its connection.
+ */
+const frozen = z.strictObject({
+  pid: z.int().check(z.minimum(1)),
+  backendStart: instant,
+  transactionStart: z.nullable(instant),
+  state: z.enum(idleStates),
+  stateSince: instant,
+});
+export type FrozenSession = z.infer<typeof frozen>;
+
+/** Nobody's transaction is called forgotten sooner. The bound of a playbook is far above. */
+export const leastIdleSeconds = 5;
+/** One request ends at most so many sessions, and so many are listed. */
+export const mostEnded = 300;
+
+export const examine = z.strictObject({
+  do: z.literal("examine"),
+  looks: z.array(z.enum(looks)).check(z.minLength(1), z.maxLength(looks.length)),
+  /** For `idleInTransaction`: silent for at least so long; 60 when not given. */
+  idleSeconds: z.optional(z.int().check(z.minimum(leastIdleSeconds), z.maximum(86_400))),
+});
+export type ExamineRequest = z.infer<typeof examine>;
+
+/** An empty list is refused here: it would mean that whoever asks does not know whom. */
+export const endSessions = z.strictObject({
+  do: z.literal("endSessions"),
+  sessions: z.array(frozen).check(
+    z.minLength(1),
+    z.maxLength(mostEnded),
+    z.refine((list) => new Set(list.map(({ pid }) => pid)).size === list.length),
+  ),
+  atMost: z.int().check(z.minimum(1), z.maximum(mostEnded)),
+  idleSeconds: z.int().check(z.minimum(leastIdleSeconds), z.maximum(86_400)),
+});
+export type EndSessionsRequest = z.infer<typeof endSessions>;
+
 /** What may be asked of the database function. Anything else is refused before a connection is made. */
 export const request = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("prepare") }),
@@ -15,6 +74,8 @@ export const request = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("fence"), epoch: z.optional(z.int()) }),
   z.strictObject({ do: z.literal("liftFence"), epoch: z.optional(z.int()) }),
   z.strictObject({ do: z.literal("probeWrite"), epoch: z.int() }),
+  examine,
+  endSessions,
 ]);
 
 export type DatabaseRequest = z.infer<typeof request>;
@@ -41,7 +102,7 @@ export interface Logins {
   roles: { role: string; canLogin: boolean; sessions: number }[];
 }
 
-export interface DatabaseAnswers {
+export interface DatabaseAnswers extends SessionAnswers {
   prepare: Record<string, never>;
   heartbeat: { lsn: string };
   position: Position;
@@ -58,3 +119,222 @@ export const isFenced = ({ roles }: Logins): boolean =>
 /** The application can work when every one of its roles can log in. */
 export const isOpen = ({ roles }: Logins): boolean =>
   roles.length > 0 && roles.every((role) => role.canLogin);
+
+/** Beginnings of application names, in lower case. */
+export interface SessionPolicy {
+  neverEnd: string[];
+  /** Null: any that is not spared otherwise. */
+  onlyEnd: string[] | null;
+}
+
+/** Migrations and dumps have to come to their end, and a person at a console is asked, not cut off. */
+const alwaysSpared = [
+  "nightshift",
+  "alembic",
+  "flyway",
+  "liquibase",
+  "migrat",
+  "pg_dump",
+  "pg_restore",
+  "psql",
+  "pgadmin",
+  "dbeaver",
+  "datagrip",
+];
+
+export const sessionPolicyOf = (
+  given: { neverEnd?: string[] | undefined; onlyEnd?: string[] | undefined } | undefined,
+): SessionPolicy => {
+  const lower = (names: string[]) => names.map((name) => name.toLowerCase());
+  return {
+    neverEnd: [...alwaysSpared, ...lower(given?.neverEnd ?? [])],
+    onlyEnd: given?.onlyEnd ? lower(given.onlyEnd) : null,
+  };
+};
+
+/** Why a session is never ended. */
+export type Spared =
+  | "unseen"
+  | "not-a-client"
+  | "own"
+  | "privileged"
+  | "not-the-application"
+  | "named"
+  | "changes-tables";
+
+/** What a session of a frozen list has become, other than what it was. */
+export type Changed =
+  | Spared
+  | "gone"
+  | "another-session"
+  | "not-idle-in-transaction"
+  | "another-transaction"
+  | "another-state"
+  | "worked-since"
+  /** The same, but not silent for as long as was asked for. */
+  | "too-recent"
+  /** Still the same, but `atMost` were ended already. */
+  | "over-the-limit";
+
+/** Ages are by the server's clock. A name is the application's own word and proves nothing. */
+export interface SeenSession {
+  pid: number;
+  backendStart: string;
+  transactionStart: string | null;
+  state: string | null;
+  stateSince: string | null;
+  user: string | null;
+  application: string | null;
+  client: string | null;
+  stateSeconds: number | null;
+  transactionSeconds: number | null;
+  /** PostgreSQL's number of the last query, never its text; null when the server makes none. */
+  fingerprint: string | null;
+  /** It has changed rows, which are undone when it is ended. */
+  wrote: boolean;
+  /** `Lock:transactionid` */
+  waits: string | null;
+}
+
+export interface ListedSession extends SeenSession {
+  spared: Spared | null;
+}
+
+/** A list that has a bound; `more` when there was more. */
+export interface Listed<T> {
+  rows: T[];
+  more: boolean;
+}
+
+export interface Connections {
+  /** `max_connections`. */
+  most: number;
+  /** Kept for administrators, so that the application has `most - reserved`. */
+  reserved: number;
+  used: number;
+  /** Sessions of which this login may see nothing but that they exist. */
+  unseen: number;
+  /** `idle_in_transaction_session_timeout`; 0 is none. A session can set its own. */
+  idleTimeoutSeconds: number;
+  groups: Listed<{
+    user: string | null;
+    application: string | null;
+    state: string | null;
+    client: string | null;
+    sessions: number;
+    oldestSeconds: number | null;
+  }>;
+  /** `most` is null when the role has no limit of its own. */
+  roles: { role: string; most: number | null; used: number }[];
+}
+
+/** Those with an empty `blockedBy` wait for nobody. */
+export type BlockingSession = ListedSession & { blockedBy: number[] };
+
+export interface Slowest {
+  fingerprint: string | null;
+  user: string | null;
+  calls: number;
+  totalMilliseconds: number;
+  meanMilliseconds: number;
+  mostMilliseconds: number;
+}
+
+export interface Slot {
+  name: string;
+  type: string;
+  active: boolean;
+  status: string | null;
+  retainedBytes: number | null;
+  /** How much more may pile up before the slot is given up; null when there is no such bound. */
+  safeBytes: number | null;
+}
+
+export interface Looks {
+  connections: Connections;
+  idleInTransaction: Listed<ListedSession>;
+  transactions: Listed<ListedSession>;
+  blocking: Listed<BlockingSession>;
+  /** `since`: when its statistics were reset. */
+  slowest: { since: string | null; statements: Slowest[] };
+  slots: Listed<Slot>;
+  size: { bytes: number; tables: { name: string; bytes: number; deadRows: number | null }[] };
+  waits: Listed<{ type: string | null; event: string | null; sessions: number }>;
+}
+
+export type Looked<T> = { known: true; value: T } | { known: false; why: string };
+
+export interface SessionAnswers {
+  examine: { [L in Look]?: Looked<Looks[L]> };
+  endSessions: {
+    /** They are gone: told to end, and not there any more. */
+    ended: SeenSession[];
+    /** Told to end, and still there when this was written. */
+    lingering: SeenSession[];
+    spared: { pid: number; backendStart: string; because: Changed }[];
+  };
+}
+
+/** What of a look may be handed to `endSessions`: nothing spared, and nothing not known exactly. */
+export const freeze = (sessions: readonly ListedSession[]): FrozenSession[] =>
+  sessions.flatMap((session) => {
+    const { spared, pid, backendStart, transactionStart, state, stateSince } = session;
+    const parsed = frozen.safeParse({ pid, backendStart, transactionStart, state, stateSince });
+    return spared === null && parsed.success ? [parsed.data] : [];
+  });
+
+/**
+ * How many of a frozen list are still what they were, by a look that lists the longest silent first.
+ * A list that was cut off still tells of everybody who would have stood before its end.
+ */
+export const remainingOf = (
+  frozen: readonly FrozenSession[],
+  { rows, more }: Listed<ListedSession>,
+): number => {
+  const key = ({
+    pid,
+    backendStart,
+    transactionStart,
+    state,
+    stateSince,
+  }: SeenSession | FrozenSession) =>
+    JSON.stringify([pid, backendStart, transactionStart, state, stateSince]);
+  const there = new Set(rows.map(key));
+  const end = more ? (rows.at(-1)?.stateSince ?? "") : null;
+  // Texts of the same form and length: they compare as the times do.
+  const isBeyond = ({ stateSince }: FrozenSession) => end !== null && stateSince >= end;
+  return frozen.filter((session) => there.has(key(session)) || isBeyond(session)).length;
+};
+
+/**
+ * Who stands at the root of a tree of waiting sessions, with how many wait for it, most first. A
+ * prepared transaction, which has no session, is pid 0 and has no `session`.
+ */
+export const blockersOf = (
+  sessions: readonly BlockingSession[],
+): { pid: number; session: ListedSession | undefined; waiting: number }[] => {
+  const known = new Map(sessions.map((session) => [session.pid, session]));
+  const behind = new Map<number, number>();
+  for (const { pid, blockedBy } of sessions) {
+    if (blockedBy.length === 0) continue;
+    for (const root of rootsOf(known, pid)) behind.set(root, (behind.get(root) ?? 0) + 1);
+  }
+  return [...behind]
+    .map(([pid, waiting]) => ({ pid, session: known.get(pid), waiting }))
+    .toSorted((one, other) => other.waiting - one.waiting || one.pid - other.pid);
+};
+
+/** Follows a session to those that wait for nobody. A circle has no root; PostgreSQL breaks it itself. */
+const rootsOf = (known: ReadonlyMap<number, BlockingSession>, from: number): Set<number> => {
+  const roots = new Set<number>();
+  const visited = new Set<number>();
+  const open = [from];
+  for (let pid = open.pop(); pid !== undefined; pid = open.pop()) {
+    if (visited.has(pid)) continue;
+    visited.add(pid);
+    const blockedBy = known.get(pid)?.blockedBy ?? [];
+    if (blockedBy.length === 0) roots.add(pid);
+    open.push(...blockedBy);
+  }
+  return roots;
+};

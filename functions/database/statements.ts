@@ -1,3 +1,5 @@
+import { ending, examination } from "./examination.ts";
+
 /**
  * The whole menu: nothing else is ever sent to a database by Nightshift outside rotation. Values are
  * bound, never spliced; the names of the application's roles come from the deployment, not from the
@@ -10,11 +12,16 @@ export interface Statement {
 }
 
 export const statements = {
-  /** Makes Nightshift's own schema. Safe to repeat. */
+  /**
+   * Makes Nightshift's own schema, as `deploy/bootstrap.sql` does. Safe to repeat, also for a login that
+   * may make no schema: PostgreSQL asks for that right before it looks whether there is one.
+   */
   prepare: {
     readOnly: false,
     text: `
-      CREATE SCHEMA IF NOT EXISTS nightshift;
+      DO $$ BEGIN
+        IF to_regnamespace('nightshift') IS NULL THEN CREATE SCHEMA nightshift; END IF;
+      END $$;
       CREATE TABLE IF NOT EXISTS nightshift.heartbeat (
         singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
         region text NOT NULL, epoch bigint NOT NULL,
@@ -129,4 +136,7 @@ export const statements = {
       INSERT INTO nightshift.probe (epoch) VALUES ($1)
       ON CONFLICT (singleton) DO UPDATE SET epoch = excluded.epoch RETURNING epoch::float8 AS epoch`,
   },
+
+  ...examination,
+  ...ending,
 } as const satisfies Record<string, Statement>;

@@ -25,26 +25,34 @@ import { clientOptions, farInvocation, invocation } from "../../shared/clients.t
 import { readContact } from "../../shared/contact.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
+import { readDemand } from "../../shared/demand.ts";
 import { invoker } from "../../shared/invoke.ts";
 import { dynamodbJournal, journal } from "../../shared/journal.ts";
 import {
   claimLease,
   closeAttempt,
+  driveLease,
   readLease,
   returnLease,
   settleLease,
 } from "../../shared/lease.ts";
 import { escalation, runMessage } from "../../shared/message.ts";
+import { inSentences, observed } from "../../shared/outcome.ts";
 import { readPause } from "../../shared/pause.ts";
+import { keepProof } from "../../shared/proof.ts";
+import { readReadiness } from "../../shared/readiness.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import { type DatabaseSettings, readSettings, settingsOf } from "../../shared/settings.ts";
-import type { Run } from "./failover.ts";
+import { readUpheavals } from "../../shared/upheaval.ts";
+import type { Posted, Run } from "./failover.ts";
 import type { Ports, PublicView } from "./ports.ts";
+import { publicRecords } from "./records-aws.ts";
+import { publicLooks } from "./rehearse-aws.ts";
 import { isFinal } from "./states.ts";
-import { viewOf } from "./view.ts";
+import { viewOf, waysOn } from "./view.ts";
 
-interface StandbyLink extends Record<string, unknown> {
+export interface StandbyLink extends Record<string, unknown> {
   /** The replica in this region, and the address that it keeps when it is promoted. */
   replica: string;
   databaseHost: string;
@@ -70,7 +78,6 @@ export const failoverPorts = (runtime: Runtime): Ports => {
   const table = coordination(runtime);
   const functions = invoker(runtime, invocation);
   const farFunctions = invoker(runtime, farInvocation);
-  const asking = approvals(table);
   return {
     name: `failover in ${here}`,
     clock,
@@ -89,14 +96,21 @@ export const failoverPorts = (runtime: Runtime): Ports => {
         holder: run,
         nowMilliseconds: Math.floor(clock.now()),
       }),
-    returnLease: (claimed, before) => returnLease(table, claimed, before),
-    settleLease: (epoch, run) => settleLease(table, epoch, run),
+    returnLease: (claimed, before) => returnLease(table, claimed, before, Math.floor(clock.now())),
+    settleLease: ({ epoch, holder, driver }) =>
+      settleLease(table, epoch, holder, Math.floor(clock.now()), driver),
+    driveLease: (run, again) => driveLease(table, run, again),
     closeAttempt: (seen) => closeAttempt(table, seen),
     readPause: () => readPause(table),
     readAbort: async (run) => (await readAbort(table, run)) ?? null,
     keptSettings: () => readSettings(table, home),
     readContact: async () => (await readContact(table, home)) ?? null,
-    approvals: asking,
+    readReadiness: () => readReadiness(table, here),
+    readDemand: () => readDemand(table, home),
+    readUpheavals: () => readUpheavals(table, home, clock.now()),
+    keepProof: (run, kind) =>
+      keepProof(table, { region: here, run, kind, atMilliseconds: Math.floor(clock.now()) }),
+    approvals: approvals(table),
     ...replica(runtime, here, link.replica),
     ...capacity(runtime, here, link.autoScalingGroup),
     ...secrets(runtime, here, link),
@@ -107,8 +121,9 @@ export const failoverPorts = (runtime: Runtime): Ports => {
       const there = region === here ? functions : farFunctions;
       return there.ask(region, guard, { do: "obey", epoch });
     },
-    ...publicSide(runtime, link),
-    ...telling(runtime, here, asking),
+    ...publicLooks(runtime, link),
+    ...publicSide(runtime, link, publicRecords(runtime, table, link)),
+    ...telling(runtime, here),
   };
 };
 
@@ -127,6 +142,13 @@ const replica = (runtime: Runtime, region: string, id: string) => {
         status: instance.DBInstanceStatus ?? "unknown",
         isReplica: instance.ReadReplicaSourceDBInstanceIdentifier !== undefined,
         replicating: infos.some(({ Status }) => Status === "replicating"),
+        // Names only: a pending value may be a password.
+        pending: Object.entries(instance.PendingModifiedValues ?? {}).flatMap(([name, value]) =>
+          value === undefined ? [] : [name],
+        ),
+        ...(instance.PreferredMaintenanceWindow
+          ? { maintenanceWindow: instance.PreferredMaintenanceWindow }
+          : {}),
       };
     },
     settings: async () => {
@@ -226,7 +248,12 @@ const secrets = (runtime: Runtime, region: string, link: StandbyLink) => {
   };
 };
 
-const publicSide = (runtime: Runtime, link: StandbyLink) => {
+/** What users see of this region, and the second way to send them here. */
+export const publicSide = (
+  runtime: Runtime,
+  link: StandbyLink,
+  { keepRecords }: Pick<ReturnType<typeof publicRecords>, "keepRecords">,
+) => {
   const { web, config } = runtime;
   const { resolvers, writeProbe } = config.failover;
   const route53 = new Route53Client(clientOptions(runtime, "us-east-1"));
@@ -263,6 +290,8 @@ const publicSide = (runtime: Runtime, link: StandbyLink) => {
           ResourceRecords: [{ Value: link.regionalName }],
         },
       }));
+      // What cannot be kept now is put back by hand later; users come first.
+      await observed("Route 53", runtime.clock.now, keepRecords);
       // Without health checks: the first record is always taken, and both name this region.
       await route53.send(
         new ChangeResourceRecordSetsCommand({
@@ -287,7 +316,7 @@ const publicSide = (runtime: Runtime, link: StandbyLink) => {
   };
 };
 
-const telling = (runtime: Runtime, region: string, asking: ReturnType<typeof approvals>) => {
+const telling = (runtime: Runtime, region: string) => {
   const client = new DynamoDBClient(clientOptions(runtime, region));
   const { name } = linked<{ name: string }>(runtime, "JournalTable");
   const book = journal(dynamodbJournal(client, name));
@@ -302,23 +331,40 @@ const telling = (runtime: Runtime, region: string, asking: ReturnType<typeof app
     silentUntil = runtime.clock.now() + 60_000;
     return null;
   };
+  const put = async (run: Run): Promise<Posted | null> => {
+    const message = runMessage(viewOf(run, runtime.config.objectives.rpoSeconds));
+    if (run.state === "needs-human") {
+      const text = inSentences([...run.notes, ...waysOn(run)]) || "see the run";
+      await slack.post(escalation(run.name, people, text));
+    }
+    if (run.message) {
+      const updated = await slack.update(run.message.ts, message);
+      return updated.delivered ? run.message : left();
+    }
+    const posted = await slack.post(message);
+    return posted.delivered ? { channel: posted.channel, ts: posted.ts } : left();
+  };
+  const inTurn = inOrder();
   return {
     journal: book.append,
+    entries: book.read,
+    /** People wait for nothing but a question and the end; and a run waits for people, not for Slack. */
     show: async (run: Run) => {
       const mustBeTried = run.state === "asking" || isFinal(run.state);
       if (runtime.clock.now() < silentUntil && !mustBeTried) return null;
-      const approval = run.state === "asking" && run.hash ? await asking.read(run.hash) : undefined;
-      const expiresAt = approval?.expiresAtMilliseconds ?? null;
-      const message = runMessage(viewOf(run, runtime.config.objectives.rpoSeconds, expiresAt));
-      if (run.state === "needs-human") {
-        await slack.post(escalation(run.name, people, run.notes.join(" ") || "see the run"));
-      }
-      if (run.message) {
-        const updated = await slack.update(run.message.ts, message);
-        return updated.delivered ? run.message : left();
-      }
-      const posted = await slack.post(message);
-      return posted.delivered ? { channel: posted.channel, ts: posted.ts } : left();
+      if (mustBeTried || !run.message) return inTurn(() => put(run));
+      void observed("Slack", runtime.clock.now, () => inTurn(() => put(run)));
+      return run.message;
     },
+  };
+};
+
+/** One after the other: an older state of the message never overwrites a newer one. */
+const inOrder = () => {
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(act: () => Promise<T>): Promise<T> => {
+    const turn = last.then(act, act);
+    last = turn;
+    return turn;
   };
 };

@@ -1,11 +1,21 @@
 import { isoSeconds } from "../../shared/clock.ts";
 import type { Contact } from "../../shared/contact.ts";
+import type { Demand } from "../../shared/demand.ts";
 import type { Lease } from "../../shared/lease.ts";
 import type { Fact, Refusal } from "../../shared/outcome.ts";
 import type { Pause } from "../../shared/pause.ts";
 import { whilePaused } from "../../shared/pause.ts";
+import type { Readiness } from "../../shared/readiness.ts";
+import type { Upheaval } from "../../shared/upheaval.ts";
 import type { Position } from "../database/decide.ts";
 import type { Kind, Trigger, Wish } from "./request.ts";
+import { circumstancesOf, readinessRefusals, wantedOf, warningsOf } from "./warnings.ts";
+
+/**
+ * What an operator may say yes to beforehand, each by its own name, since each accepts a risk of its
+ * own. The one list of them, for every door.
+ */
+export const overrides = ["unknown-loss", "block-period", "readiness"] as const;
 
 export interface Replica {
   id: string;
@@ -13,6 +23,10 @@ export interface Replica {
   /** False once it stands on its own. */
   isReplica: boolean;
   replicating: boolean;
+  /** Names of the values that RDS is asked to change and has not changed yet. */
+  pending?: string[];
+  /** As RDS writes it: `sun:04:00-sun:04:30`, in UTC. */
+  maintenanceWindow?: string;
 }
 
 export interface Capacity {
@@ -30,6 +44,12 @@ export interface Facts {
   contact: Fact<Contact | null>;
   capacity: Fact<Capacity>;
   secrets: Fact<{ name: string; replicated: boolean }[]>;
+  /** Of the region that is to be active; null when nobody has ever looked. */
+  readiness: Fact<Readiness | null>;
+  /** What the region that is to be left has needed. */
+  demand: Fact<Demand | null>;
+  /** Of the region that is to be left. */
+  upheavals: Fact<Upheaval[]>;
 }
 
 export interface Policy {
@@ -44,6 +64,9 @@ export interface Policy {
   heartbeatSeconds: number;
   wantedCapacity: number;
 }
+
+/** After which silence a region has fenced itself. */
+type Bounds = Pick<Policy, "isolationSeconds" | "isolationMarginSeconds" | "heartbeatSeconds">;
 
 /** What may be lost, said before anybody decides. */
 export interface LossStatement {
@@ -66,6 +89,8 @@ export interface Plan {
   to: string;
   replica: string;
   capacity: number;
+  /** Where the number of instances comes from. */
+  capacityWhy: string;
   trigger: Trigger;
   loss: LossStatement;
   approvals: number;
@@ -76,27 +101,37 @@ export type Decision =
   | { kind: "proceed"; plan: Plan; reasons: string[] }
   | { kind: "refuse"; refusals: Refusal[] };
 
-/** Judges all facts at once and names every reason, not only the first. */
+/**
+ * Judges all facts at once and names every reason, not only the first. When the lease is `claimed`
+ * already, by the run that is carried on, home has been told to stop: that it is silent, how far the
+ * replica was behind and who moved last were judged before, and the fence will show the rest.
+ */
 export const judge = (
   facts: Facts,
   policy: Policy,
   { kind, trigger, run }: Wish,
   now: number,
+  claimed = false,
 ): Decision => {
   const planned = kind === "switchover";
   const measured = lossOf(facts, policy);
   const loss = planned ? lossless(measured) : measured;
   const refusals = [
-    ...leaseRefusals(facts.lease, policy, trigger, now),
+    ...leaseRefusals(facts.lease, policy),
+    // A rehearsal moves nothing, so it cannot move too soon.
+    ...(kind === "rehearsal" || claimed ? [] : blockRefusals(facts.lease, policy, trigger, now)),
     ...pauseRefusals(facts.pause),
     ...replicaRefusals(facts.replica),
-    ...(planned ? switchoverRefusals(facts, policy, measured, now) : lossRefusals(loss, trigger)),
+    ...(planned ? [] : lossRefusals(loss, trigger)),
+    ...(planned && !claimed ? switchoverRefusals(facts, policy, measured, now) : []),
+    ...(planned && !claimed ? readinessRefusals(facts, policy, trigger, now) : []),
   ];
   if (refusals.length > 0 || !facts.lease.known || !facts.replica.known) {
     return { kind: "refuse", refusals };
   }
   const beats = homeBeats(facts, policy, now);
-  const approvals = approvalsNeeded(policy, trigger, loss, beats);
+  const wanted = wantedOf(facts.demand, policy, now);
+  const alive = kind === "emergency" && beats;
   const plan: Plan = {
     kind,
     run,
@@ -104,30 +139,26 @@ export const judge = (
     from: policy.home,
     to: policy.here,
     replica: facts.replica.value.id,
-    capacity: policy.wantedCapacity,
+    capacity: wanted.instances,
+    capacityWhy: wanted.why,
     trigger,
     loss,
-    approvals,
-    warnings: warningsOf(facts, policy, kind, now),
+    approvals: approvalsNeeded(policy, { kind, trigger }, loss, beats),
+    warnings: [...(alive ? [aliveWarning(policy)] : []), ...warningsOf(facts, policy, wanted, now)],
   };
   return { kind: "proceed", plan, reasons: [loss.text, ...plan.warnings] };
 };
 
 const refuse = (code: string, reason: string): Refusal[] => [{ code, reason }];
 
-const leaseRefusals = (
-  lease: Fact<Lease>,
-  policy: Policy,
-  trigger: Trigger,
-  now: number,
-): Refusal[] => {
+const leaseRefusals = (lease: Fact<Lease>, policy: Policy): Refusal[] => {
   if (!lease.known) {
     return refuse(
       "lease-unknown",
       `The lease cannot be read (${lease.why}). Nothing is moved blindly.`,
     );
   }
-  const { region, state, epoch, holder, movedAtMilliseconds } = lease.value;
+  const { region, state, epoch, holder } = lease.value;
   if (region !== policy.home) {
     return refuse(
       "lease-moved",
@@ -140,18 +171,29 @@ const leaseRefusals = (
       `Run ${holder} is moving the lease (epoch ${epoch}); let it end first.`,
     );
   }
-  const sinceSeconds = (now - movedAtMilliseconds) / 1000;
-  const recent = epoch > 1 && sinceSeconds < policy.blockPeriodSeconds;
-  const blocked = recent && lease.value.acknowledged !== true;
-  if (blocked && !trigger.overrides.includes("block-period")) {
-    const left = Math.ceil(policy.blockPeriodSeconds - sinceSeconds);
-    return refuse(
-      "block-period",
-      `The last failover was ${Math.round(sinceSeconds)} s ago and the block period lasts ${left} s more. ` +
-        'Acknowledge it (/nightshift ack), or name the override "block-period", to go on.',
-    );
-  }
   return [];
+};
+
+/** Counts from the last move that was carried through; one that was given back has moved nothing. */
+const blockRefusals = (
+  lease: Fact<Lease>,
+  policy: Policy,
+  trigger: Trigger,
+  now: number,
+): Refusal[] => {
+  // A lease that is unknown, elsewhere or on its way has a reason of its own.
+  if (!lease.known || lease.value.region !== policy.home || lease.value.state !== "held") return [];
+  const { lastMovedEpoch, movedAtMilliseconds, acknowledged } = lease.value;
+  if (lastMovedEpoch === undefined || acknowledged === true) return [];
+  const sinceSeconds = (now - movedAtMilliseconds) / 1000;
+  const isRecent = sinceSeconds < policy.blockPeriodSeconds;
+  if (!isRecent || trigger.overrides.includes("block-period")) return [];
+  const left = Math.ceil(policy.blockPeriodSeconds - sinceSeconds);
+  return refuse(
+    "block-period",
+    `The last failover was ${Math.round(sinceSeconds)} s ago and the block period lasts ${left} s more. ` +
+      'Acknowledge it (/nightshift ack), or name the override "block-period", to go on.',
+  );
 };
 
 const pauseRefusals = (pause: Pause): Refusal[] => {
@@ -199,6 +241,13 @@ const switchoverRefusals = (
   measured: LossStatement,
   now: number,
 ): Refusal[] => {
+  if (!facts.contact.known) {
+    return refuse(
+      "contact-unknown",
+      `The last contact of ${policy.home} cannot be read (${facts.contact.why}), which says nothing ` +
+        "about that region. Ask again when the coordination table answers.",
+    );
+  }
   if (!homeBeats(facts, policy, now)) {
     return refuse(
       "home-silent",
@@ -216,37 +265,17 @@ const switchoverRefusals = (
  */
 const approvalsNeeded = (
   policy: Policy,
-  trigger: Trigger,
+  { kind, trigger }: Pick<Wish, "kind" | "trigger">,
   loss: LossStatement,
   isAlive: boolean,
 ): number => {
-  const isSure = trigger.by === "alarm" && loss.verdict === "within" && !isAlive;
-  return policy.automatic && isSure ? 0 : policy.approvals;
+  const hasRival = (trigger.rivals ?? []).length > 0;
+  const isSure = trigger.by === "alarm" && loss.verdict === "within" && !isAlive && !hasRival;
+  return policy.automatic && isSure && kind !== "rehearsal" ? 0 : policy.approvals;
 };
 
-const warningsOf = (facts: Facts, policy: Policy, kind: Kind, now: number): string[] => {
-  const warnings: string[] = [];
-  if (kind === "emergency" && homeBeats(facts, policy, now)) {
-    warnings.push(`${policy.home} is alive: its database still takes writes and tells of them.`);
-  }
-  if (!facts.capacity.known) {
-    warnings.push(`The capacity of ${policy.here} is unknown (${facts.capacity.why}).`);
-  } else if (facts.capacity.value.maximum < policy.wantedCapacity) {
-    const { maximum } = facts.capacity.value;
-    warnings.push(
-      `${policy.here} may run ${maximum} instances, ${policy.wantedCapacity} are wanted.`,
-    );
-  }
-  if (!facts.secrets.known) {
-    warnings.push(`The secrets in ${policy.here} cannot be seen (${facts.secrets.why}).`);
-  } else {
-    for (const secret of facts.secrets.value) {
-      if (!secret.replicated)
-        warnings.push(`The secret ${secret.name} has no value in ${policy.here}.`);
-    }
-  }
-  return warnings;
-};
+const aliveWarning = ({ home }: Policy) =>
+  `${home} is alive: its database still takes writes and tells of them.`;
 
 /**
  * The lag is measured between two heartbeats of the same clock: the newest that the old region told
@@ -254,7 +283,10 @@ const warningsOf = (facts: Facts, policy: Policy, kind: Kind, now: number): stri
  * the old region is silent, so an outage does not look like lag. The bound is more careful: a region
  * that is only cut off goes on acknowledging until it has fenced itself.
  */
-export const lossOf = (facts: Facts, policy: Policy): LossStatement => {
+export const lossOf = (
+  facts: Pick<Facts, "position" | "contact">,
+  policy: Bounds & Pick<Policy, "maximumLagSeconds">,
+): LossStatement => {
   const unknown = (why: string): LossStatement => ({
     verdict: "unknown",
     lagSeconds: null,
@@ -293,7 +325,7 @@ export const lossOf = (facts: Facts, policy: Policy): LossStatement => {
 const round = (seconds: number) => Math.round(seconds * 10) / 10;
 
 /** The moment by which a silent region has fenced itself, by the clock of its own guard. */
-export const fencedAt = (contact: Contact, policy: Policy): number =>
+export const fencedAt = (contact: Contact, policy: Bounds): number =>
   contact.contactAtMilliseconds +
   (policy.isolationSeconds + policy.heartbeatSeconds + policy.isolationMarginSeconds) * 1000;
 
@@ -317,7 +349,8 @@ export const evidenceOf = (
   policy: Policy,
   now: number,
 ): Record<string, unknown> => {
-  const { loss, ...rest } = plan;
+  // Warnings tell of ages, and of what is hashed below by its meaning.
+  const { loss, warnings: _warnings, capacityWhy: _why, ...rest } = plan;
   const beats = homeBeats(facts, policy, now);
   const contact = facts.contact.known ? facts.contact.value : null;
   return {
@@ -330,5 +363,6 @@ export const evidenceOf = (
     beats,
     replayedUntil: beats ? null : loss.replayedUntilMilliseconds,
     heartbeat: beats ? null : (contact?.heartbeatAtMilliseconds ?? "unknown"),
+    ...circumstancesOf(facts, !beats, now),
   };
 };

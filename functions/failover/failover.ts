@@ -1,20 +1,24 @@
+import { executionName, journalPrefix } from "../../shared/again.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { FenceLayer } from "../../shared/contact.ts";
 import type { Line } from "../../shared/journal.ts";
 import type { Lease } from "../../shared/lease.ts";
-import { sentence } from "../../shared/outcome.ts";
+import { observed, sentence } from "../../shared/outcome.ts";
 import type { Steps } from "../../shared/steps.ts";
 import { activities } from "./activities.ts";
 import type { Facts, Plan, Policy } from "./decide.ts";
 import type { Ports } from "./ports.ts";
-import { undo } from "./prepare.ts";
+import { harmless } from "./rehearse.ts";
 import type { Kind, Trigger, Wish } from "./request.ts";
 import type { State, Transition } from "./states.ts";
 import { isFinal, transition } from "./states.ts";
+import { isUndone, undo } from "./undo.ts";
 
 /** All that a run knows. Rebuilt from step results when it is resumed; never holds a secret. */
 export interface Run {
   name: string;
+  /** Which execution of the run this is: 0 the first, above that it was carried on. */
+  again: number;
   kind: Kind;
   trigger: Trigger;
   policy: Policy;
@@ -31,16 +35,22 @@ export interface Run {
   /** Where the old database's log ended, when its guard could say so. */
   fencedLsn: string | null;
   approvedBy: string[];
+  /** Until when the request for approval lives; null before the first. */
+  expiresAtMilliseconds: number | null;
   /** How often the promotion was asked for; asking again while in doubt does not promote twice. */
   promoteCalls: number;
   /** The promotion may have begun: from here on the only way is forward. */
   pastReturn: boolean;
+  /** The loss was stated, by this execution or an earlier one: the promotion may have been asked for. */
+  stated: boolean;
   rounds: number;
   /** Journal lines that could not be written after the point of no return. */
   unrecorded: number;
   notes: string[];
   timeline: { atMilliseconds: number; text: string }[];
   message: Posted | null;
+  /** Slack has taken the run as it is now, as far as is known. */
+  isShown: boolean;
 }
 
 /** Where the run's one Slack message is. */
@@ -66,6 +76,7 @@ export interface Work {
 export interface Result {
   outcome: "done" | "aborted" | "needs-human";
   run: string;
+  kind: Kind;
   epoch: number | null;
   notes: string[];
   fence: FenceLayer[];
@@ -78,9 +89,10 @@ export interface Result {
 const movesLimit = 60;
 
 /** Walks the table from `proposed` to one of its ends. */
-export const failover = async (steps: Steps, ports: Ports, wish: Wish): Promise<Result> => {
+export const failover = async (steps: Steps, world: Ports, wish: Wish): Promise<Result> => {
+  const ports = wish.kind === "rehearsal" ? harmless(world) : world;
   const { clock, policy } = ports;
-  const { run: name, trigger } = wish;
+  const { trigger } = wish;
   const startedAtMilliseconds = await steps.step("begin", async () => Math.floor(clock.now()));
   const run = newRun(wish, policy, startedAtMilliseconds);
   const work: Work = { steps, clock, ports, run };
@@ -89,21 +101,26 @@ export const failover = async (steps: Steps, ports: Ports, wish: Wish): Promise<
     text: `${trigger.who}: ${trigger.reason}`,
     data: { kind: wish.kind, trigger },
   });
+  return walk(work);
+};
+
+/** From the state that the run is in to an end of the table. */
+export const walk = async (work: Work): Promise<Result> => {
+  const { run } = work;
   for (let move = 1; !isFinal(run.state); move += 1) {
-    if (move > movesLimit) throw new Error(`${name} made ${movesLimit} moves without an end`);
+    if (move > movesLimit) throw new Error(`${run.name} made ${movesLimit} moves without an end`);
     const ending = await perform(work);
     const row = transition(run.state, ending.on);
-    // Also when a human is asked before anything was moved: the next run needs a name of its own.
-    if (row.to === "aborted" || (row.to === "needs-human" && run.epoch === null)) {
-      ending.notes.push(...(await undo(work)));
-    }
+    if (isUndone(run, row)) ending.notes.push(...(await undo(work)));
+    if (row.to === "done") ending.notes.push(...(await keepProof(work)));
     await enter(work, move, row, ending);
   }
   return resultOf(run);
 };
 
-const newRun = ({ run, kind, trigger }: Wish, policy: Policy, at: number): Run => ({
+export const newRun = ({ run, kind, trigger }: Wish, policy: Policy, at: number): Run => ({
   name: run,
+  again: 0,
   kind,
   trigger,
   policy,
@@ -118,23 +135,42 @@ const newRun = ({ run, kind, trigger }: Wish, policy: Policy, at: number): Run =
   fence: [],
   fencedLsn: null,
   approvedBy: [],
+  expiresAtMilliseconds: null,
   promoteCalls: 0,
   pastReturn: false,
+  stated: false,
   rounds: 0,
   unrecorded: 0,
   notes: [],
   timeline: [],
   message: null,
+  isShown: false,
 });
+
+/** That moving here was shown to work. It is over by then: a proof that is not kept undoes nothing. */
+const keepProof = async ({ steps, clock, ports, run }: Work): Promise<string[]> => {
+  const kept = await steps.step("keep the proof", () =>
+    observed("coordination table", clock.now, async () => {
+      await ports.keepProof(run.name, run.kind);
+      return true;
+    }),
+  );
+  return kept.known ? [] : [`That it worked could not be kept (${kept.why}).`];
+};
+
+/** The durable execution that this is. */
+export const executionOf = ({ name, again }: Run): string => executionName(name, again);
 
 /** A step that failed for longer than its retries ends the run with a human, never silently. */
 const perform = async (work: Work): Promise<Ending> => {
-  const { state } = work.run;
+  const { state, notes } = work.run;
   if (isFinal(state)) throw new Error(`${state} has no activity`);
   try {
     return await activities[state as keyof typeof activities](work);
   } catch (error) {
-    return { on: "failed", notes: [`While ${state}: ${sentence(error)}`] };
+    // Why a lease was to go back must not be lost over why that failed.
+    const why = state === "returning" ? notes : [];
+    return { on: "failed", notes: [...why, `While ${state}: ${sentence(error)}`] };
   }
 };
 
@@ -176,7 +212,12 @@ export const record = async (
   const past = run.pastReturn;
   const told = await steps.step(`record ${key}`, async () => {
     const atMilliseconds = Math.floor(clock.now());
-    const entry: Line = { key, by: ports.name, atMilliseconds, ...line };
+    const entry: Line = {
+      key: `${journalPrefix(run.again)}${key}`,
+      by: ports.name,
+      atMilliseconds,
+      ...line,
+    };
     const written = ports.journal(run.name, entry);
     const recorded = past ? await written.then(yes, no) : await written.then(yes);
     const timeline = [...run.timeline, { atMilliseconds, text: line.text }];
@@ -184,6 +225,7 @@ export const record = async (
   });
   if (!told.recorded) run.unrecorded += 1;
   run.timeline.push({ atMilliseconds: told.atMilliseconds, text: line.text });
+  run.isShown = told.message !== null;
   run.message = told.message ?? run.message;
 };
 
@@ -193,6 +235,7 @@ const no = () => false;
 const resultOf = (run: Run): Result => ({
   outcome: run.state as Result["outcome"],
   run: run.name,
+  kind: run.kind,
   epoch: run.epoch,
   notes: run.notes,
   fence: run.fence,

@@ -1,16 +1,17 @@
 import type { FenceLayer } from "../../shared/contact.ts";
 import { ensure } from "../../shared/ensure.ts";
-import { observed } from "../../shared/outcome.ts";
+import { inSentences, observed } from "../../shared/outcome.ts";
+import type { GuardReport } from "../guard/guard.ts";
 import { fencedAt } from "./decide.ts";
 import type { Ending, Run, Work } from "./failover.ts";
-import { late, planOf, stoppedBy } from "./permitted.ts";
+import { planOf, stoppedBy } from "./permitted.ts";
 import type { Ports } from "./ports.ts";
 
 /**
  * A region that is gone does not answer, and waiting is what comes next: one try. A region that is well
  * is asked again, since one lost answer is no reason to give a planned move up.
  */
-const tries = { emergency: 1, switchover: 3 };
+const triesOf = ({ kind }: Run): number => (kind === "switchover" ? 3 : 1);
 
 const fenceLayers = ["logins", "security-group", "capacity", "role-rule"] as const;
 
@@ -18,16 +19,17 @@ export const fence = async ({ steps, ports, run }: Work): Promise<Ending> => {
   const told = await steps.step("fence", async () => {
     for (let number = 1; ; number += 1) {
       const stopped = await stoppedBy(ports, run);
-      if (stopped) return { layers: [], lsn: null, stopped: stopped.reason };
+      if (stopped) return { layers: [], lsn: null, why: null, stopped: stopped.reason };
       const asked = await askToFence(ports, run);
-      if (isClosed(asked.layers) || number >= tries[run.kind]) return { ...asked, stopped: null };
+      if (isClosed(asked.layers) || number >= triesOf(run)) return { ...asked, stopped: null };
       await ports.clock.sleep(2000);
     }
   });
   if (told.stopped) return { on: "give-back", notes: [told.stopped] };
   run.fence = told.layers;
   run.fencedLsn = told.lsn;
-  const notes = run.fence.map(({ layer, result, detail }) => `${layer}: ${result} (${detail})`);
+  const layers = run.fence.map(({ layer, result, detail }) => `${layer}: ${result} (${detail})`);
+  const notes = told.why ? [told.why] : layers;
   const data = { fence: run.fence, fencedLsn: run.fencedLsn };
   if (isClosed(run.fence)) return { on: "fenced", notes, data };
   return { on: run.kind === "switchover" ? "give-back" : "unverified", notes, data };
@@ -36,24 +38,39 @@ export const fence = async ({ steps, ports, run }: Work): Promise<Ending> => {
 const isClosed = (layers: FenceLayer[]): boolean =>
   layers.some(({ layer, result }) => layer === "logins" && result === "fenced");
 
-const askToFence = async (
-  ports: Ports,
-  run: Run,
-): Promise<{ layers: FenceLayer[]; lsn: string | null }> => {
+interface AskedToFence {
+  layers: FenceLayer[];
+  lsn: string | null;
+  /** Why a guard that answered has fenced nothing; null when it has tried. */
+  why: string | null;
+}
+
+const askToFence = async (ports: Ports, run: Run): Promise<AskedToFence> => {
   const { from } = planOf({ run });
   const report = await observed(`guard in ${from}`, ports.clock.now, () =>
     ports.obey(from, run.epoch ?? 0),
   );
-  if (report.known) return { layers: report.value.fence, lsn: report.value.fencedLsn };
+  if (report.known) {
+    const { fence, fencedLsn } = report.value;
+    return { layers: fence, lsn: fencedLsn, why: whyNone(report.value) };
+  }
   const unreachable = { result: "unreachable" as const, detail: report.why };
-  return { layers: fenceLayers.map((layer) => ({ layer, ...unreachable })), lsn: null };
+  return { layers: fenceLayers.map((layer) => ({ layer, ...unreachable })), lsn: null, why: null };
+};
+
+const whyNone = ({ region, fence, decision, epoch, reasons }: GuardReport): string | null => {
+  if (fence.length > 0) return null;
+  const because = inSentences([reasons.join("; ")]);
+  if (decision === "hold") return `The guard in ${region} could not read the lease: ${because}`;
+  return `The guard in ${region} fenced nothing at epoch ${epoch} (${decision}): ${because}`;
 };
 
 /**
  * A region without the lease table fences itself `isolationSeconds` after its guard's last contact.
  * That contact is read after the claim: any later one reads the new epoch and fences at once.
  */
-export const isolate = async ({ steps, clock, ports, run }: Work): Promise<Ending> => {
+export const isolate = async (work: Work): Promise<Ending> => {
+  const { steps, clock, ports, run } = work;
   const waitsLimit = Math.ceil(fencedAfterSeconds(ports) / 30) + 5;
   const claimedAt = await steps.step("isolation begins", async () => Math.floor(clock.now()));
   for (let wait = 1; wait <= waitsLimit; wait += 1) {
@@ -72,14 +89,7 @@ export const isolate = async ({ steps, clock, ports, run }: Work): Promise<Endin
       return { fenced, fence, leftSeconds, stopped: stopped?.reason ?? null };
     });
     if (seen.stopped) return { on: "give-back", notes: [seen.stopped] };
-    if (seen.fenced) {
-      run.fence = seen.fence;
-      return {
-        on: "fenced",
-        notes: ["The old region fenced itself."],
-        data: { fence: seen.fence },
-      };
-    }
+    if (seen.fenced) return cameBack(work, seen.fence);
     if (seen.leftSeconds <= 0) {
       const note = `${planOf({ run }).from} has been silent for ${fencedAfterSeconds(ports)} s or more.`;
       return { on: "waited", notes: [note] };
@@ -89,11 +99,26 @@ export const isolate = async ({ steps, clock, ports, run }: Work): Promise<Endin
   throw new Error("the old region keeps making contact without obeying the lease");
 };
 
+/**
+ * The old region is back and has fenced itself. It is asked once where its log ended: a replica that can
+ * reach it again gets what it lacks before it is promoted.
+ */
+const cameBack = async ({ steps, ports, run }: Work, reported: FenceLayer[]): Promise<Ending> => {
+  const asked = await steps.step("where the log ended", () => askToFence(ports, run));
+  run.fence = isClosed(asked.layers) ? asked.layers : reported;
+  run.fencedLsn = isClosed(asked.layers) ? asked.lsn : null;
+  const where = run.fencedLsn
+    ? ` Its log ends at ${run.fencedLsn}.`
+    : " It does not say where its log ends.";
+  const data = { fence: run.fence, fencedLsn: run.fencedLsn };
+  return { on: "fenced", notes: [`The old region fenced itself.${where}`], data };
+};
+
 const fencedAfterSeconds = ({ policy }: Ports) =>
   policy.isolationSeconds + policy.heartbeatSeconds + policy.isolationMarginSeconds;
 
 /** How long the replica gets for the end of the log: seconds matter when the region is dying. */
-const drainSeconds = { emergency: 30, switchover: 120 };
+const drainSecondsOf = ({ kind }: Run): number => (kind === "switchover" ? 120 : 30);
 
 /**
  * When the logins were closed the old log stood at a position; a replica that has replayed it has
@@ -113,7 +138,7 @@ export const drain = async ({ steps, clock, ports, run }: Work): Promise<Ending>
     satisfied: ({ lsn }) => lsnOf(lsn) >= lsnOf(wanted),
     due: () => false,
     act: async () => undefined,
-    within: { seconds: drainSeconds[run.kind], everySeconds: 1 },
+    within: { seconds: drainSecondsOf(run), everySeconds: 1 },
   });
   if (drained.is !== "ensured") return behind(`The replica has not reached ${wanted}.`);
   const data = { fencedLsn: wanted, replayedLsn: drained.seen.lsn };
@@ -136,9 +161,23 @@ export const giveBack = async ({ steps, clock, ports, run }: Work): Promise<Endi
   // Why it is given back is the first thing that a person wants to read at the end.
   const why = run.notes;
   if (!seen || run.epoch === null) throw new Error(`${run.name} has no lease to give back`);
-  const claimed = { epoch: run.epoch, holder: run.name };
-  const returned = await steps.step("return the lease", () => ports.returnLease(claimed, seen));
-  if ("lost" in returned) return late(`The lease is at epoch ${returned.lost.epoch} by now.`);
+  const claimed = { epoch: run.epoch, holder: run.name, driver: run.again };
+  const returned = await steps.step("return the lease", async () => {
+    // Another execution may have promoted it, which only the replica itself can tell.
+    if (run.again > 0 && run.stated && !(await ports.replica()).isReplica)
+      return { promoted: true as const };
+    return ports.returnLease(claimed, seen);
+  });
+  if ("promoted" in returned) {
+    const note = `The replica is a primary by now: ${from} does not get the lease back.`;
+    return { on: "late", notes: [...why, note] };
+  }
+  if ("lost" in returned) {
+    const { epoch, region, holder } = returned.lost;
+    const where = `epoch ${epoch} by now, in ${region}, by ${holder}`;
+    const note = `The lease could not be given back: it is at ${where}.`;
+    return { on: "late", notes: [...why, note] };
+  }
   const active = await ensure(steps, clock, {
     name: "reopen the old region",
     observe: async () => {
@@ -155,7 +194,9 @@ export const giveBack = async ({ steps, clock, ports, run }: Work): Promise<Endi
     return { on: "returned", notes: [...why, note] };
   }
   if (active.is !== "ensured") {
-    return { on: "late", notes: [...why, `${from} did not say that it is active again.`] };
+    const told = active.is === "late" && !active.last.known ? ` (${active.last.why})` : "";
+    const note = `${from} has the lease again and did not say that it is active${told}.`;
+    return { on: "late", notes: [...why, note] };
   }
   const note = `${from} is active again at epoch ${returned.held.epoch}.`;
   return { on: "returned", notes: [...why, note] };

@@ -11,7 +11,12 @@ export const permitted = async ({ ports, run }: Work): Promise<Refusal | undefin
   const stopped = await stoppedBy(ports, run);
   if (stopped || run.epoch === null) return stopped;
   const lease = await ports.readLease();
-  if (lease.epoch === run.epoch && lease.holder === run.name) return undefined;
+  const isDriver = (lease.driver ?? 0) === run.again;
+  if (lease.epoch === run.epoch && lease.holder === run.name && isDriver) return undefined;
+  if (lease.holder === run.name && !isDriver) {
+    const reason = `${run.name} was carried on meanwhile, so this execution of it stands back.`;
+    return { code: "carried-on", reason };
+  }
   const reason = `The lease is at epoch ${lease.epoch}, held by ${lease.holder}; this run had ${run.epoch}.`;
   return { code: "lease-moved", reason };
 };
@@ -27,5 +32,14 @@ export const planOf = ({ run }: Pick<Work, "run">): Plan => {
   if (!run.plan) throw new Error(`${run.name} has no plan in state ${run.state}`);
   return run.plan;
 };
+
+/**
+ * How a stop before the promotion ends: as `on` says, or, when the run has claimed the lease already
+ * because it was carried on, with the lease going back.
+ */
+export const stopping = ({ epoch }: Run, on: string, notes: string[]): Ending => ({
+  on: epoch === null ? on : "give-back",
+  notes,
+});
 
 export const late = (note: string): Ending => ({ on: "late", notes: note ? [note] : [] });

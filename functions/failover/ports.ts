@@ -1,14 +1,18 @@
 import type { Approvals } from "../../shared/approval.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Contact } from "../../shared/contact.ts";
-import type { Line } from "../../shared/journal.ts";
-import type { Claim, Lease } from "../../shared/lease.ts";
+import type { Demand } from "../../shared/demand.ts";
+import type { Entry, Line } from "../../shared/journal.ts";
+import type { Claim, Holder, Lease } from "../../shared/lease.ts";
 import type { Pause } from "../../shared/pause.ts";
+import type { Readiness } from "../../shared/readiness.ts";
 import type { DatabaseSettings } from "../../shared/settings.ts";
+import type { Upheaval } from "../../shared/upheaval.ts";
 import type { DatabaseAnswers, DatabaseRequest } from "../database/decide.ts";
 import type { GuardReport } from "../guard/guard.ts";
 import type { Capacity, Policy, Replica } from "./decide.ts";
 import type { Posted, Run } from "./failover.ts";
+import type { Kind } from "./request.ts";
 
 /** The world as failover needs it. Every call is bounded in time; a failed one is in doubt. */
 export interface Ports {
@@ -24,8 +28,12 @@ export interface Ports {
   readLease(): Promise<Lease>;
   claimLease(seen: Lease, run: string, planned: boolean): Promise<Claim>;
   /** Undoes a claim before anything was promoted. */
-  returnLease(claimed: { epoch: number; holder: string }, before: Lease): Promise<Claim>;
-  settleLease(epoch: number, run: string): Promise<Claim>;
+  returnLease(claimed: Holder, before: Lease): Promise<Claim>;
+  settleLease(by: Holder): Promise<Claim>;
+  /** Makes execution `again` of the run that holds the lease the one that drives it. */
+  driveLease(run: string, again: number): Promise<Claim>;
+  /** What earlier executions of a run have recorded. */
+  entries(run: string): Promise<Entry[]>;
   closeAttempt(seen: Lease): Promise<void>;
   readPause(): Promise<Pause>;
   /** Who has told this run to stop, and why; null when nobody has. */
@@ -33,6 +41,13 @@ export interface Ports {
   /** The old region's last contact, or null when it never had one. */
   readContact(): Promise<Contact | null>;
   approvals: Approvals;
+  /** What was kept about the region that is to be active; null when nobody has looked. */
+  readReadiness(): Promise<Readiness | null>;
+  /** What was kept about the old region: what it has needed, and what is being done to it. */
+  readDemand(): Promise<Demand | null>;
+  readUpheavals(): Promise<Upheaval[]>;
+  /** Says that moving here was shown to work. */
+  keepProof(run: string, kind: Kind): Promise<void>;
 
   replica(): Promise<Replica>;
   promote(): Promise<void>;
@@ -57,6 +72,10 @@ export interface Ports {
   publicView(): Promise<PublicView>;
   /** The second way to send users here: changes the records, which needs Route 53's control plane. */
   changeRecords(): Promise<void>;
+  /** Whether each resolver gives any address at all for the public name. */
+  resolverAnswers(): Promise<Seen[]>;
+  /** What Route 53 says of the public name's records and of the checks behind them. */
+  healthChecks(): Promise<Seen[]>;
   /** A real write through the public name; whether it answered as the operator's config expects. */
   probePublicWrite(): Promise<{ accepted: boolean; detail: string }>;
 
@@ -73,6 +92,13 @@ export interface SecretState {
   standsAlone: boolean;
   /** Its value names this region's database, or names none at all. */
   pointsHere: boolean;
+}
+
+/** One thing that was looked at, and whether it is as a move needs it. */
+export interface Seen {
+  what: string;
+  ok: boolean;
+  detail: string;
 }
 
 export interface PublicView {

@@ -1,26 +1,60 @@
 import { planHash, stateOf } from "../../shared/approval.ts";
 import { ensure } from "../../shared/ensure.ts";
-import { observed, sentence } from "../../shared/outcome.ts";
-import { whilePaused } from "../../shared/pause.ts";
-import type { Facts, Plan } from "./decide.ts";
+import type { Lease } from "../../shared/lease.ts";
+import { observed } from "../../shared/outcome.ts";
+import type { Facts, Plan, Policy } from "./decide.ts";
 import { evidenceOf, judge } from "./decide.ts";
 import type { Ending, Run, Work } from "./failover.ts";
-import { record } from "./failover.ts";
-import { permitted, planOf, stoppedBy } from "./permitted.ts";
+import { executionOf, record } from "./failover.ts";
+import { permitted, planOf, stoppedBy, stopping } from "./permitted.ts";
 import type { Ports } from "./ports.ts";
 import type { Wish } from "./request.ts";
+import { isForWant, unread, untilRead } from "./unread.ts";
 
-export const assess = async ({ steps, ports, run }: Work): Promise<Ending> => {
+/** How long a fact that cannot be read is looked for again before the move is refused for want of it. */
+const assessSeconds = 120;
+const claimSeconds = 60;
+
+export const assess = async (work: Work): Promise<Ending> => {
+  const { run } = work;
   run.rounds += 1;
-  const assessed = await steps.step(`assess #${run.rounds}`, async () => {
-    const facts = await gather(ports);
-    const now = ports.clock.now();
-    const decision = judge(facts, ports.policy, wishOf(run), now);
-    const hash = decision.kind === "proceed" ? hashOf(decision.plan, facts, ports, now) : null;
-    return { facts, decision, hash };
-  });
+  const assessed = await lookAtAll(work, `assess #${run.rounds}`, gather);
   run.facts = assessed.facts;
   run.seen = assessed.facts.lease.known ? assessed.facts.lease.value : null;
+  return planned(run, assessed);
+};
+
+/** Facts and what is made of them, looked at again for a while when one that is needed is unknown. */
+export const lookAtAll = (
+  work: Work,
+  name: string,
+  gathered: (ports: Ports) => Promise<Facts>,
+): Promise<ReturnType<typeof judged> & { facts: Facts }> => {
+  const { ports, run } = work;
+  return untilRead(work, name, assessSeconds, async () => {
+    const facts = await gathered(ports);
+    const { decision, hash } = judged(run, facts, ports);
+    const waits = decision.kind === "refuse" && isForWant(decision.refusals, facts);
+    if (!waits) return { facts, decision, hash, again: false };
+    // A word to stop is obeyed at once; one that cannot be read either changes nothing.
+    const word = await observed(table, ports.clock.now, () => stoppedBy(ports, run));
+    const stopped = word.known ? word.value : undefined;
+    if (!stopped) return { facts, decision, hash, again: true };
+    const refused = { kind: "refuse" as const, refusals: [stopped] };
+    return { facts, decision: refused, hash, again: false };
+  });
+};
+
+/** What `judge` makes of the facts, and the hash that an approval of its plan is bound to. */
+export const judged = (run: Run, facts: Facts, { policy, clock }: Ports) => {
+  const now = clock.now();
+  const decision = judge(facts, policy, wishOf(run), now, run.epoch !== null);
+  const hash = decision.kind === "proceed" ? hashOf(run, decision.plan, facts, policy, now) : null;
+  return { decision, hash };
+};
+
+/** Keeps the plan in the run, or says why there is none. */
+export const planned = (run: Run, assessed: ReturnType<typeof judged>): Ending => {
   const { decision } = assessed;
   if (decision.kind === "refuse") {
     const notes = decision.refusals.map(({ reason }) => reason);
@@ -35,18 +69,40 @@ export const assess = async ({ steps, ports, run }: Work): Promise<Ending> => {
 
 const wishOf = ({ name, kind, trigger }: Run): Wish => ({ run: name, kind, trigger });
 
-const hashOf = (plan: Plan, facts: Facts, { policy }: Ports, now: number): string =>
-  planHash({ run: plan.run }, evidenceOf(plan, facts, policy, now));
+/**
+ * By its execution and round: what was said to an earlier one is no answer to this one, also when the
+ * facts are back to what they were.
+ */
+const hashOf = (run: Run, plan: Plan, facts: Facts, policy: Policy, now: number): string =>
+  planHash({ run: executionOf(run), round: run.rounds }, evidenceOf(plan, facts, policy, now));
 
 /** All facts at once: the slowest look bounds the time, and a failed one is a fact as well. */
-const gather = async (ports: Ports): Promise<Facts> => {
+export const gather = async (ports: Ports): Promise<Facts> => {
+  const [seen, kept] = await Promise.all([seenNow(ports), keptBefore(ports)]);
+  return { ...seen, ...kept };
+};
+
+/** What was kept while both regions were well, since a lost one cannot be asked. */
+const keptBefore = async (ports: Ports) => {
+  const { now } = ports.clock;
+  const [readiness, demand, upheavals] = await Promise.all([
+    observed(table, now, ports.readReadiness),
+    observed(table, now, ports.readDemand),
+    observed(table, now, ports.readUpheavals),
+  ]);
+  return { readiness, demand, upheavals };
+};
+
+const table = "coordination table";
+
+const seenNow = async (ports: Ports) => {
   const { now } = ports.clock;
   const [lease, pause, replica, position, contact, capacity, secrets] = await Promise.all([
-    observed("coordination table", now, ports.readLease),
+    observed(table, now, ports.readLease),
     ports.readPause(),
     observed("RDS", now, ports.replica),
     observed("replica", now, () => ports.database({ do: "position" })),
-    observed("coordination table", now, ports.readContact),
+    observed(table, now, ports.readContact),
     observed("Auto Scaling", now, ports.capacity),
     observed("Secrets Manager", now, async () => {
       const states = await Promise.all(ports.secretNames.map((name) => ports.secret(name)));
@@ -68,14 +124,15 @@ export const warm = async (work: Work): Promise<Ending> => {
     permitted: () => permitted(work),
     within: { seconds: 30, everySeconds: 5, actAgainAfterSeconds: 10 },
   });
-  if (warmed.is === "refused") return { on: "paused", notes: [warmed.refusal.reason] };
+  if (warmed.is === "refused") return stopping(run, "paused", [warmed.refusal.reason]);
   const notes =
     warmed.is === "ensured"
       ? [`${plan.to} is asked for ${plan.capacity} instances.`]
       : [
           `${plan.to} did not take the order for ${plan.capacity} instances; going on with what it has.`,
         ];
-  return { on: "warm", notes };
+  // Whoever carries the run on has to know what to go back to.
+  return { on: "warm", notes, data: { desiredBefore: run.desiredBefore } };
 };
 
 /** What the warming has to go back to when the run is aborted; looked at again when it is unknown. */
@@ -97,15 +154,16 @@ export const openRequest = async ({ steps, clock, ports, run }: Work): Promise<E
       notes: ["The operator's policy is automatic for a loss within the limit."],
     };
   }
-  await steps.step(`open the request #${run.rounds}`, async () => {
-    await ports.approvals.open({
+  const opened = await steps.step(`open the request #${run.rounds}`, () =>
+    ports.approvals.open({
       planHash: hash,
       run: run.name,
       requester: run.trigger.who,
       neededApprovals: plan.approvals,
       expiresAtMilliseconds: Math.floor(clock.now()) + ports.policy.approvalExpirySeconds * 1000,
-    });
-  });
+    }),
+  );
+  run.expiresAtMilliseconds = opened.expiresAtMilliseconds;
   return {
     on: "ask",
     notes: [plan.loss.text, `${plan.approvals} different operators must approve.`],
@@ -144,100 +202,133 @@ export const awaitApproval = async (work: Work): Promise<Ending> => {
         data: { by: seen.by },
       });
     }
-    if (seen.stopped) return { on: "rejected", notes: [seen.stopped] };
+    if (seen.stopped) return stopping(run, "rejected", [seen.stopped]);
     if (seen.is === "granted" || seen.is === "used") return { on: "approved", notes: [] };
-    if (seen.is === "rejected")
-      return { on: "rejected", notes: [`Rejected by ${seen.rejectedBy}.`] };
-    if (seen.is === "expired") return { on: "expired", notes: [] };
+    if (seen.is === "rejected") {
+      return stopping(run, "rejected", [`Rejected by ${seen.rejectedBy}.`]);
+    }
+    if (seen.is === "expired") {
+      return stopping(run, "expired", [expired(run, ports.policy.approvalExpirySeconds)]);
+    }
+    if (!run.isShown) await showAgain(work, name);
     const seconds = Math.min(lookSeconds, Math.ceil(seen.leftSeconds) + 1);
     await steps.awaken(`wait for ${name}`, seconds, (id) => ports.approvals.wakeBy(hash, id));
   }
-  return { on: "expired", notes: [`${looks} looks without an answer.`] };
+  return stopping(run, "expired", [`${looks} looks without an answer.`]);
+};
+
+/** Who had approved, how many were needed, and after how long. */
+const expired = ({ approvedBy, plan }: Run, expirySeconds: number): string => {
+  const needed = plan?.approvals ?? 0;
+  const who =
+    approvedBy.length === 0 ? "Nobody approved" : `Only ${approvedBy.join(" and ")} approved`;
+  const wanted = needed === 1 ? "1 operator had" : `${needed} different operators had`;
+  return `${who}, and ${wanted} to within ${Math.round(expirySeconds / 60)} min.`;
+};
+
+/**
+ * Nobody can press buttons that Slack did not take. Once for each look, and never as a condition: there
+ * is another door than Slack.
+ */
+const showAgain = async ({ steps, clock, ports, run }: Work, name: string): Promise<void> => {
+  const shown = await steps.step(`show ${name} again`, () =>
+    observed("Slack", clock.now, () => ports.show(run)),
+  );
+  const message = shown.known ? shown.value : null;
+  run.isShown = message !== null;
+  run.message = message ?? run.message;
 };
 
 /**
  * Looks at the world once more, since minutes have passed: an approval is for the plan and the facts
  * it was given for. Then moves the lease, the first change that the old region feels.
  */
-export const claim = async ({ steps, ports, run }: Work): Promise<Ending> => {
+export const claim = async (work: Work): Promise<Ending> => {
+  const { ports, run } = work;
   const plan = planOf({ run });
-  const claimed = await steps.step(`claim #${run.rounds}`, async (): Promise<Ending> => {
-    const facts = await gather(ports);
-    if (facts.lease.known && facts.lease.value.holder === run.name)
-      return { on: "claimed", notes: [] };
+  const { claimed } = await untilRead(work, `claim #${run.rounds}`, claimSeconds, async () => {
+    const seen = await gather(ports);
+    if (run.again === 0 && seen.lease.known && isClaimedBy(run, seen.lease.value))
+      return ended({ on: "claimed", notes: [] });
+    // An earlier try of this step may have claimed it: then to stand back would leave it on its way.
+    if (!seen.lease.known && run.kind !== "rehearsal") {
+      throw new Error(`whose the lease is cannot be read (${seen.lease.why})`);
+    }
+    const facts = asUnclaimed(run, seen);
+    if (run.again > 0 && seen.lease.known && facts === seen) {
+      return ended({ on: "lost", notes: ["The lease is not of this execution any more."] });
+    }
     const stopped = await stoppedBy(ports, run);
-    if (stopped) return { on: "refused", notes: [stopped.reason] };
-    const now = ports.clock.now();
-    const again = judge(facts, ports.policy, wishOf(run), now);
+    if (stopped) return ended(stopping(run, "refused", [stopped.reason]));
+    const { decision: again, hash } = judged(run, facts, ports);
     if (again.kind === "refuse") {
-      return { on: "refused", notes: again.refusals.map(({ reason }) => reason) };
+      const notes = again.refusals.map(({ reason }) => reason);
+      const waits = isForWant(again.refusals, facts);
+      // What is no replica any more may be promoted: that is not for a lease to go back on.
+      if (run.again > 0 && !isReplica(facts)) return ended({ on: "anew", notes }, waits);
+      return ended(stopping(run, "refused", notes), waits);
     }
-    if (hashOf(again.plan, facts, ports, now) !== run.hash || !run.seen) {
-      return { on: "changed", notes: [again.plan.loss.text] };
-    }
-    if (plan.approvals > 0) {
-      const used = await ports.approvals.use(
-        run.hash ?? "",
-        run.name,
-        Math.floor(ports.clock.now()),
+    if (hash !== run.hash || !run.seen) {
+      // What could not be read looks like a change: nobody's approval is void for that.
+      const waits = unread(facts).length > 0;
+      return ended(
+        { on: run.again > 0 ? "anew" : "changed", notes: [again.plan.loss.text] },
+        waits,
       );
-      if ("refused" in used) return { on: "refused", notes: [used.refused.reason] };
     }
-    const claim = await ports.claimLease(run.seen, run.name, run.kind === "switchover");
-    if ("held" in claim) return { on: "claimed", notes: [`Epoch ${claim.held.epoch}.`] };
-    return { on: "lost", notes: [`Epoch ${claim.lost.epoch} is held by ${claim.lost.holder}.`] };
+    return ended(await spend(work, plan, run.seen));
   });
   if (claimed.on === "claimed") run.epoch = plan.epoch;
-  if (claimed.on === "changed") run.approvedBy = [];
+  if (claimed.on === "changed" || claimed.on === "anew") {
+    run.approvedBy = [];
+    if (plan.approvals > 0) await withdraw(work);
+  }
   return claimed;
 };
 
-/**
- * Takes back what was done before the point of no return, and lets the next run have a name of its
- * own. What cannot be undone is told, never hidden.
- */
-export const undo = async ({ steps, clock, ports, run }: Work): Promise<string[]> => {
-  const notes: string[] = [];
-  const { desiredBefore, plan, seen } = run;
-  // A claim whose answer was lost may have been made: then nothing may be taken back.
-  const lease = await steps.step("whose lease it is", () =>
-    observed("coordination table", clock.now, ports.readLease),
+/** For whoever presses the button of a plan that is no more; the run itself never uses it again. */
+const withdraw = async ({ steps, clock, ports, run }: Work): Promise<void> => {
+  await steps.step(`withdraw the request #${run.rounds}`, () =>
+    observed(table, clock.now, async () => {
+      await ports.approvals.withdraw(run.hash ?? "", "the facts have changed since it was made");
+      return true;
+    }),
   );
-  // A lease that was given back still names its last holder, and is in the old region.
-  if (lease.known && lease.value.holder === run.name && lease.value.region !== seen?.region) {
-    return [`Left: the lease is held by this run, so ${plan?.to} stays as it is.`];
-  }
-  if (plan && desiredBefore === null) {
-    notes.push(`Left: ${plan.to} may still be warmed; the capacity it had before is not known.`);
-  }
-  if (plan && desiredBefore !== null && desiredBefore < plan.capacity) {
-    // A look may show the group as it was before the warming, so it alone does not prove the undoing.
-    let ordered = false;
-    const undone = await ensure(steps, clock, {
-      name: "undo the warming",
-      observe: ports.capacity,
-      satisfied: ({ desired }) => ordered && desired <= desiredBefore,
-      act: async ({ desired }) => {
-        await ports.setDesired(Math.min(desired, desiredBefore));
-        ordered = true;
-      },
-      permitted: async () => whilePaused(await ports.readPause()),
-      within: { seconds: 60, everySeconds: 5, actAgainAfterSeconds: 15 },
-    });
-    notes.push(
-      undone.is === "ensured"
-        ? `Undone: ${plan.to} is back at ${desiredBefore} instances.`
-        : `Left: ${plan.to} still has the capacity it was warmed to.`,
-    );
-  }
-  if (seen) {
-    const closed = await steps.step("close the attempt", async () => {
-      const lease = await observed("coordination table", clock.now, ports.readLease);
-      if (!lease.known || lease.value.epoch !== seen.epoch) return "not needed";
-      return ports.closeAttempt(seen).then(() => "closed", sentence);
-    });
-    if (closed !== "closed" && closed !== "not needed")
-      notes.push(`The attempt stays open: ${closed}.`);
-  }
-  return notes;
 };
+
+const ended = (claimed: Ending, again = false) => ({ claimed, again });
+
+/** Uses the approval up, and moves the lease. */
+const spend = async ({ ports, run }: Work, plan: Plan, seen: Lease): Promise<Ending> => {
+  if (plan.approvals > 0) {
+    const nowMilliseconds = Math.floor(ports.clock.now());
+    const used = await ports.approvals.use(run.hash ?? "", run.name, nowMilliseconds);
+    if ("refused" in used) return { on: "refused", notes: [used.refused.reason] };
+  }
+  if (run.kind === "rehearsal") return { on: "rehearse", notes: [] };
+  const claim =
+    run.again > 0
+      ? await ports.driveLease(run.name, run.again)
+      : await ports.claimLease(seen, run.name, run.kind === "switchover");
+  if ("held" in claim) return { on: "claimed", notes: [`Epoch ${claim.held.epoch}.`] };
+  return { on: "lost", notes: [`Epoch ${claim.lost.epoch} is held by ${claim.lost.holder}.`] };
+};
+
+/** A run's name stays in a lease that it gave back, so the name alone is no claim. */
+const isClaimedBy = ({ name, plan }: Run, { holder, region, epoch }: Lease): boolean =>
+  holder === name && region === plan?.to && epoch === plan.epoch;
+
+/**
+ * The facts as they would be without the claim that this run has made already, so that a run that was
+ * carried on is judged by the same rules. A lease that is not its own stays what it is.
+ */
+export const asUnclaimed = (run: Run, facts: Facts): Facts => {
+  const { lease } = facts;
+  if (run.again === 0 || !run.seen || !lease.known) return facts;
+  const { epoch, holder, driver = 0 } = lease.value;
+  const isOurs = epoch === run.epoch && holder === run.name && driver === run.again;
+  return isOurs ? { ...facts, lease: { ...lease, value: run.seen } } : facts;
+};
+
+/** Whether the replica is seen to be one. */
+const isReplica = ({ replica }: Facts): boolean => replica.known && replica.value.isReplica;

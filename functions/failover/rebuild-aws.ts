@@ -21,6 +21,7 @@ import {
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
 import { readAbort } from "../../shared/abort.ts";
+import { approvals } from "../../shared/approval.ts";
 import { clientOptions, invocation } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
@@ -31,8 +32,10 @@ import { escalation, type SlackMessage } from "../../shared/message.ts";
 import { readPause } from "../../shared/pause.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
+import { publicSide, type StandbyLink } from "./aws.ts";
 import type { Posted } from "./failover.ts";
 import type { Instance, RebuildPorts, SecretCopy } from "./rebuild.ts";
+import { publicRecords } from "./records-aws.ts";
 
 /** The region on the other side, by the names that its own functions are linked to. */
 interface OtherRegionLink extends Record<string, unknown> {
@@ -45,12 +48,14 @@ export const rebuildPorts = (runtime: Runtime): RebuildPorts => {
   const { config, clock } = runtime;
   const { primary, standby } = config.regions;
   const away = here === primary ? standby : primary;
-  const own = linked<{ replica: string; secrets: string[] }>(runtime, "Standby");
+  const own = linked<StandbyLink>(runtime, "Standby");
   const other = linked<OtherRegionLink>(runtime, "OtherRegion");
   const database = linked<{ name: string }>(runtime, "DatabaseFunction");
   const guards = linked<Record<string, string>>(runtime, "GuardFunctions");
   const table = coordination(runtime);
   const functions = invoker(runtime, invocation);
+  const names = publicRecords(runtime, table, own);
+  const { publicView, changeRecords } = publicSide(runtime, own, names);
   return {
     name: `rebuild in ${here}`,
     clock,
@@ -59,6 +64,8 @@ export const rebuildPorts = (runtime: Runtime): RebuildPorts => {
     awayId: other.database,
     standbyMinimum: config.sizes.application.standbyMinimum,
     secretNames: own.secrets,
+    approvals: approvals(table),
+    approvalExpirySeconds: config.failover.approvalExpirySeconds,
     readLease: () => readLease(table),
     readPause: () => readPause(table),
     readAbort: async (run) => (await readAbort(table, run)) ?? null,
@@ -71,6 +78,9 @@ export const rebuildPorts = (runtime: Runtime): RebuildPorts => {
     ...databases(runtime, { here, away }, own.replica, other.database),
     ...secrets(runtime, here, away),
     ...capacity(runtime, away, other.autoScalingGroup),
+    ...names,
+    publicView,
+    forceRecords: changeRecords,
     ...telling(runtime, here),
   };
 };

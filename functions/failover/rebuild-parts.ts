@@ -1,4 +1,4 @@
-import { type Ensured, ensure } from "../../shared/ensure.ts";
+import { ensure } from "../../shared/ensure.ts";
 import { observed } from "../../shared/outcome.ts";
 import { lsnOf } from "./fencing.ts";
 import {
@@ -9,29 +9,14 @@ import {
   type Rebuild,
   type RebuildWork,
 } from "./rebuild.ts";
+import { approve, isFenced } from "./rebuild-approval.ts";
+import { noteActs, stopped, stoppedBy, unreached } from "./rebuild-ending.ts";
+import { records } from "./rebuild-records.ts";
 
 /** RDS allows identifiers of 63 characters; the end is what tells this one from others. */
 export const quarantineName = (id: string, epoch: number): string => {
   const ending = `-quarantine-${epoch}`;
   return `${id.slice(0, 63 - ending.length).replace(/-+$/, "")}${ending}`;
-};
-
-const stopped = (text: string): PartEnding => ({ is: "stopped", text });
-
-/** What an `ensure` came to that did not reach its end. */
-const unreached = <Seen>(
-  ensured: Exclude<Ensured<Seen>, { is: "ensured" }>,
-  what: string,
-): PartEnding => {
-  if (ensured.is === "refused") return stopped(ensured.refusal.reason);
-  const { last, doubt } = ensured;
-  const seen = last.known ? JSON.stringify(last.value) : last.why;
-  return stopped(`${what} Last seen: ${seen}.${doubt ? ` ${doubt}` : ""}`);
-};
-
-/** From the first order on, whatever came of it, the run has changed something. */
-const noteActs = (run: Rebuild, { acts }: Ensured<unknown>): void => {
-  if (acts > 0) run.changed = true;
 };
 
 /** Where the run begins: at the old primary, or where an earlier run has stopped. */
@@ -48,13 +33,14 @@ const look = async ({ steps, ports, run }: RebuildWork): Promise<PartEnding> => 
     return { lease, refusal: misplaced(lease, run) ?? refusal, primary, found, aside };
   });
   const { lease, refusal, primary, found, aside } = seen;
-  if (refusal) return stopped(refusal.reason);
+  if (refusal) return stoppedBy(refusal);
   run.movedBy = lease.holder;
   run.old = aside ?? found;
   run.quarantine = aside ? to : null;
   run.inPlace = found !== null && found.sourceArn === null && aside === null;
+  run.builds = found === null || found.sourceArn === null;
   const why = strange(seen, run, ports.awayId);
-  if (why) return stopped(`${why} Nothing was changed.`);
+  if (why) return stopped(why);
   const text = run.inPlace
     ? `${found?.id} in ${run.to} is the old primary and still has its name.`
     : `The old primary has been put aside before; what is missing is done.`;
@@ -86,10 +72,7 @@ const fenced = async (work: RebuildWork): Promise<PartEnding> => {
       const { decision, fence } = await ports.obeyAway(run.epoch);
       return { decision, fence };
     },
-    satisfied: ({ decision, fence }) =>
-      decision === "fence" &&
-      fence.length === 4 &&
-      fence.every(({ result }) => result === "fenced"),
+    satisfied: isFenced,
     due: () => false,
     act: async () => undefined,
     within: { seconds: 900, everySeconds: 15 },
@@ -305,10 +288,12 @@ export const parts: readonly Part[] = [
   { key: "looked", act: look },
   { key: "fenced", act: fenced },
   { key: "position", act: position },
+  { key: "approved", act: approve },
   { key: "quarantined", act: quarantine },
   { key: "created", act: create },
   { key: "replicating", act: replicating },
   { key: "secrets", act: secrets },
   { key: "stand-by", act: standBy },
   { key: "capacity", act: capacity },
+  { key: "records", act: records },
 ];

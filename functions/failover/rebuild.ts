@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import type { Approvals } from "../../shared/approval.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Line } from "../../shared/journal.ts";
 import type { Lease } from "../../shared/lease.ts";
@@ -10,23 +11,23 @@ import type { Position } from "../database/decide.ts";
 import type { GuardReport } from "../guard/guard.ts";
 import type { Posted } from "./failover.ts";
 import { parts } from "./rebuild-parts.ts";
+import type { RecordPorts } from "./rebuild-records.ts";
 import { rebuildMessage } from "./rebuild-view.ts";
 import { request } from "./request.ts";
 
 /**
  * What starts the rebuilding of redundancy. `run` names the epoch of the lease whose region is left
- * without a replica, and is the name of the durable execution.
+ * without a replica, and the attempt; it is the name of the durable execution (shared/redundancy.ts).
  */
 export const rebuildRequest = z.strictObject({
   kind: z.literal("rebuild"),
-  run: z.string().check(z.regex(/^rebuild-\d+$/)),
+  run: z.string().check(z.regex(/^rebuild-\d+-\d+$/)),
   trigger: request.shape.trigger,
 });
 
+/** What starts a rebuild, as it is sent. */
+export type RebuildRequest = z.input<typeof rebuildRequest>;
 export type RebuildWish = z.output<typeof rebuildRequest>;
-
-/** The run that rebuilds redundancy after the lease has come to rest. */
-export const rebuildRun = ({ epoch }: Lease): string => `rebuild-${epoch}`;
 
 /** A database instance as RDS describes it, as far as a rebuild cares. */
 export interface Instance {
@@ -63,7 +64,7 @@ export interface SecretCopy {
 }
 
 /** The world as a rebuild needs it. `away` is the region that was left. */
-export interface RebuildPorts {
+export interface RebuildPorts extends RecordPorts {
   /** How this function signs what it records. */
   name: string;
   clock: Clock;
@@ -74,6 +75,8 @@ export interface RebuildPorts {
   /** Instances of the application that a standby region runs. */
   standbyMinimum: number;
   secretNames: string[];
+  approvals: Approvals;
+  approvalExpirySeconds: number;
 
   readLease(): Promise<Lease>;
   readPause(): Promise<Pause>;
@@ -123,14 +126,28 @@ export interface Rebuild {
   old: Instance | null;
   /** The old primary still has its name: nothing was put aside yet. */
   inPlace: boolean;
+  /** There is no replica of this region's database yet: one is to be built. */
+  builds: boolean;
   quarantine: string | null;
   /** Whether anything was changed. */
   changed: boolean;
+  /** The request that people have before them; null while nobody is asked. */
+  asking: Asking | null;
+  approvedBy: string[];
+  /** What the run will do that cannot simply be undone, as the approvers read it. */
+  plan: string[];
   unrecorded: number;
   outcome: Rebuilt["outcome"] | null;
   notes: string[];
   timeline: { atMilliseconds: number; text: string }[];
   message: Posted | null;
+}
+
+/** A request for approval, as the run's message shows it. */
+export interface Asking {
+  planHash: string;
+  neededApprovals: number;
+  expiresAtMilliseconds: number;
 }
 
 export interface RebuildWork {
@@ -143,7 +160,8 @@ export interface RebuildWork {
 /** How a part ended: with what it reached, or with why the run stops. */
 export type PartEnding =
   | { is: "reached"; text: string; notes?: string[]; data?: Record<string, unknown> }
-  | { is: "stopped"; text: string };
+  /** `by` people: an operator has stopped it, so there is nobody who must be called. */
+  | { is: "stopped"; text: string; by?: "people" };
 
 export interface Rebuilt {
   outcome: "done" | "aborted" | "needs-human";
@@ -172,12 +190,7 @@ export const rebuild = async (
   for (const { key, act } of parts) {
     const ending = await perform(() => act(work));
     if (ending.is === "stopped") {
-      run.outcome = run.changed ? "needs-human" : "aborted";
-      run.notes = [ending.text];
-      await record(work, `stopped at ${key}`, {
-        kind: run.changed ? "failed" : "refused",
-        text: ending.text,
-      });
+      await end(work, key, ending);
       break;
     }
     run.notes.push(...(ending.notes ?? []));
@@ -187,17 +200,49 @@ export const rebuild = async (
       ...(ending.data ? { data: ending.data } : {}),
     });
   }
-  run.outcome ??= "done";
-  if (run.outcome === "done") {
-    await record(work, "done", { kind: "did", text: `${run.to} is a standby region again.` });
+  if (run.outcome === null) {
+    run.outcome = "done";
+    run.notes.push(...leftOf(run));
+    const text = `${run.to} is a standby region again.`;
+    await record(work, "done", { kind: "did", text, data: { to: "done", notes: run.notes } });
   }
   const { outcome, name, epoch, quarantine, notes, unrecorded } = run;
   return { outcome, run: name, epoch, quarantine, notes, unrecorded };
 };
 
+/** Says why it stops, and what a person finds half done. */
+const end = async (
+  work: RebuildWork,
+  key: string,
+  { text, by }: Extract<PartEnding, { is: "stopped" }>,
+): Promise<void> => {
+  const { run } = work;
+  const outcome = run.changed && by !== "people" ? "needs-human" : "aborted";
+  run.outcome = outcome;
+  run.asking = null;
+  run.notes = [text, ...(run.changed ? leftOf(run) : ["Nothing was changed."])];
+  await record(work, `stopped at ${key}`, {
+    kind: outcome === "needs-human" ? "failed" : "refused",
+    text,
+    data: { to: outcome, notes: run.notes },
+  });
+};
+
+/** What is left for people when the run has ended, however it did. */
+const leftOf = ({ quarantine, outcome, to }: Rebuild): string[] => [
+  ...(quarantine
+    ? [
+        `Left: ${quarantine} in ${to} stays until a person deletes it. Read what it alone has first.`,
+      ]
+    : []),
+  ...(outcome === "done"
+    ? []
+    : ["Order the rebuild again when the cause is gone: it does only what is missing."]),
+];
+
 const newRebuild = ({ run, trigger }: RebuildWish, { here, away }: RebuildPorts): Rebuild => ({
   name: run,
-  epoch: Number(run.slice("rebuild-".length)),
+  epoch: Number(run.split("-")[1]),
   who: trigger.who,
   reason: trigger.reason,
   from: here,
@@ -205,8 +250,12 @@ const newRebuild = ({ run, trigger }: RebuildWish, { here, away }: RebuildPorts)
   movedBy: "",
   old: null,
   inPlace: false,
+  builds: false,
   quarantine: null,
   changed: false,
+  asking: null,
+  approvedBy: [],
+  plan: [],
   unrecorded: 0,
   outcome: null,
   notes: [],
@@ -247,7 +296,7 @@ export const misplaced = (lease: Lease, { epoch, from }: Rebuild): Refusal | und
  * Writes the journal, then shows the run in Slack. What cannot be recorded must not begin; once
  * something was changed the run goes on, counts what is missing, and says so. Slack never matters.
  */
-const record = async (
+export const record = async (
   work: RebuildWork,
   key: string,
   line: Pick<Line, "kind" | "text" | "data">,

@@ -9,6 +9,8 @@ export const states = [
   "warming",
   "asking",
   "approved",
+  "rehearsing",
+  "carried-on",
   "claimed",
   "isolating",
   "draining",
@@ -63,7 +65,12 @@ export const transitions = [
   ),
   row("asking", "approved", "approved", "Enough different operators have approved this very plan."),
   row("asking", "rejected", "aborted", "An operator has rejected the plan; the warming is undone."),
-  row("asking", "expired", "aborted", "Nobody approved in time; the warming is undone."),
+  row(
+    "asking",
+    "expired",
+    "aborted",
+    "Not enough operators approved in time; the warming is undone.",
+  ),
   row(
     "approved",
     "claimed",
@@ -83,6 +90,87 @@ export const transitions = [
     "The move became forbidden before the lease was moved; the warming is undone.",
   ),
   row("approved", "lost", "aborted", "Another run has moved the lease; this one stands back."),
+  row(
+    "approved",
+    "rehearse",
+    "rehearsing",
+    "This is a rehearsal: nothing is moved, and each later step is looked at instead.",
+  ),
+  row(
+    "rehearsing",
+    "rehearsed",
+    "done",
+    "Every later step would have been permitted and possible; nothing was moved.",
+  ),
+  row(
+    "rehearsing",
+    "found",
+    "needs-human",
+    "The rehearsal has found what a move would fail at; nothing was moved.",
+  ),
+  row("rehearsing", "stopped", "aborted", "The rehearsal was stopped; nothing was moved."),
+  row(
+    "assessed",
+    "give-back",
+    "returning",
+    "The run that was carried on is stopped before it asks; what it has claimed goes back.",
+  ),
+  row(
+    "asking",
+    "give-back",
+    "returning",
+    "The run that was carried on gets no approval; what it has claimed goes back.",
+  ),
+  row(
+    "approved",
+    "give-back",
+    "returning",
+    "What was approved for the run that was carried on became forbidden; its claim goes back.",
+  ),
+  row(
+    "approved",
+    "anew",
+    "carried-on",
+    "The facts have changed since the approval, which is void; what was left is looked at again.",
+  ),
+  row(
+    "carried-on",
+    "ready",
+    "assessed",
+    "Nothing is promoted yet: the plan is made anew, and people are asked again.",
+  ),
+  row(
+    "carried-on",
+    "forward",
+    "fenced",
+    "The replica is a primary already, so there is no choice left: nobody is asked, and it goes forward.",
+    false,
+  ),
+  row(
+    "carried-on",
+    "give-back",
+    "returning",
+    "The lease is to go back, or is back already: the old region is opened again.",
+  ),
+  row(
+    "carried-on",
+    "refused",
+    "needs-human",
+    "The run cannot be carried on as things are; nothing was changed.",
+  ),
+  row(
+    "carried-on",
+    "late",
+    "needs-human",
+    "What became of the replica is not to be seen, so the run is not carried on.",
+    false,
+  ),
+  row(
+    "carried-on",
+    "overtaken",
+    "aborted",
+    "Somebody else has the lease by now; this execution stands back.",
+  ),
   row(
     "claimed",
     "fenced",
@@ -110,7 +198,7 @@ export const transitions = [
   row(
     "isolating",
     "fenced",
-    "fenced",
+    "draining",
     "The old region has come back and reported that its fence holds.",
   ),
   row(
@@ -231,6 +319,8 @@ export const diagram = (): string =>
     "stateDiagram-v2",
     "  [*] --> proposed",
     ...transitions.map(({ from, on, to }) => `  ${id(from)} --> ${id(to)}: ${on}`),
+    // By an operator, and only after the claim: the end of one execution and the begin of another.
+    "  needs_human --> carried_on: carry-on",
     ...states.filter(isFinal).map((state) => `  ${id(state)} --> [*]`),
   ].join("\n");
 

@@ -1,33 +1,32 @@
 import { ensure } from "../../shared/ensure.ts";
 import type { Refusal } from "../../shared/outcome.ts";
-import { observed } from "../../shared/outcome.ts";
+import { inSentences, observed } from "../../shared/outcome.ts";
 import { differing } from "../../shared/settings.ts";
 import { isOpen } from "../database/decide.ts";
 import type { Ending, Work } from "./failover.ts";
 import { record } from "./failover.ts";
 import { late, permitted, planOf } from "./permitted.ts";
+import type { PublicView } from "./ports.ts";
 
 /** States and records what is lost, then opens the one-way door. */
 export const promote = async (work: Work): Promise<Ending> => {
   const { steps, clock, ports, run } = work;
-  const position = await steps.step("state the loss", () =>
-    observed("replica", clock.now, () => ports.database({ do: "position" })),
-  );
-  await record(work, "loss", {
-    kind: "saw",
-    text: position.known
-      ? `Before promotion the replica stands at ${position.value.lsn}.`
-      : `Before promotion the replica does not say where it stands (${position.why}).`,
-    data: { position, loss: planOf(work).loss },
-  });
-  const refusal = await lastLook(work);
-  if (refusal) return { on: "give-back", notes: [refusal.reason] };
+  // Carried on after the promotion: it is not asked for again, only waited for.
+  const isBegun = run.pastReturn;
+  if (!isBegun) {
+    await stateLoss(work);
+    run.stated = true;
+    const refusal = await lastLook(work);
+    if (refusal) return { on: "give-back", notes: [refusal.reason] };
+  }
   run.pastReturn = true;
   const promoted = await ensure(steps, clock, {
     name: "promote",
     observe: ports.replica,
     satisfied: ({ isReplica, status }) => !isReplica && status === "available",
-    due: ({ isReplica, status }) => isReplica && status === "available",
+    due: ({ isReplica, status }) => !isBegun && isReplica && status === "available",
+    // The reboot is the last that RDS does.
+    near: ({ isReplica, status }) => !isReplica || status === "rebooting",
     act: () => ports.promote(),
     permitted: () => permitted(work),
     // Minutes pass anyway, and in a regional outage everybody asks RDS: not more often than this.
@@ -41,7 +40,21 @@ export const promote = async (work: Work): Promise<Ending> => {
     return late(`The promotion may have been asked for, then: ${promoted.refusal.reason}`);
   }
   const seen = promoted.last.known ? JSON.stringify(promoted.last.value) : promoted.last.why;
-  return late(`Last seen: ${seen}. ${promoted.doubt ?? ""}`);
+  return late(inSentences([`Last seen: ${seen}`, promoted.doubt ?? ""]));
+};
+
+const stateLoss = async (work: Work): Promise<void> => {
+  const { steps, clock, ports } = work;
+  const position = await steps.step("state the loss", () =>
+    observed("replica", clock.now, () => ports.database({ do: "position" })),
+  );
+  await record(work, "loss", {
+    kind: "saw",
+    text: position.known
+      ? `Before promotion the replica stands at ${position.value.lsn}.`
+      : `Before promotion the replica does not say where it stands (${position.why}).`,
+    data: { position, loss: planOf(work).loss },
+  });
 };
 
 /**
@@ -56,7 +69,11 @@ const lastLook = async (work: Work): Promise<Refusal | undefined> => {
     observe: async () => {
       const { isReplica, status } = await ports.replica();
       const refusal = await permitted(work);
-      return { isReady: !isReplica || status === "available", refusal: refusal ?? null };
+      // A lease does not go back while its replica is a primary, whoever has promoted it.
+      return {
+        isReady: !isReplica || status === "available",
+        refusal: (isReplica && refusal) || null,
+      };
     },
     satisfied: ({ isReady, refusal }) => isReady || refusal !== null,
     due: () => false,
@@ -109,22 +126,32 @@ export const repoint = async (work: Work): Promise<Ending> => {
   return { on: "repointed", notes: [`${ports.secretNames.length} secret(s).`] };
 };
 
-/** Waits for capacity before users are sent: a region that falls over at once helps nobody. */
+/**
+ * Waits for capacity before users are sent: a region that falls over at once helps nobody. Ordered again
+ * when it was taken away meanwhile, as by the end of another run that had warmed the region as well.
+ */
 export const activate = async (work: Work): Promise<Ending> => {
   const { steps, clock, ports, run } = work;
   const plan = planOf(work);
   const capacity = await ensure(steps, clock, {
     name: "capacity",
     observe: ports.capacity,
-    satisfied: ({ inService, maximum }) => inService >= Math.min(plan.capacity, maximum),
-    due: () => false,
-    act: async () => undefined,
-    within: { seconds: 300, everySeconds: 10 },
+    // Both: what still serves may be on its way out.
+    satisfied: ({ inService, desired, maximum }) =>
+      Math.min(inService, desired) >= Math.min(plan.capacity, maximum),
+    due: ({ desired, maximum }) => desired < Math.min(plan.capacity, maximum),
+    act: ({ maximum }) => ports.setDesired(Math.min(plan.capacity, maximum)),
+    permitted: () => permitted(work),
+    within: { seconds: 300, everySeconds: 10, actAgainAfterSeconds: 30 },
   });
   const settled = await steps.step("settle the lease", () =>
-    ports.settleLease(run.epoch ?? 0, run.name),
+    ports.settleLease({ epoch: run.epoch ?? 0, holder: run.name, driver: run.again }),
   );
-  if ("lost" in settled) return late(`The lease is at epoch ${settled.lost.epoch} by now.`);
+  if ("lost" in settled) {
+    const { epoch, driver = 0 } = settled.lost;
+    const by = driver === run.again ? "" : ", and the run was carried on";
+    return late(`The lease is at epoch ${epoch} by now${by}.`);
+  }
   const active = await ensure(steps, clock, {
     name: "activate",
     observe: async () => ({ role: (await ports.obey(plan.to, run.epoch ?? 0)).role }),
@@ -134,8 +161,8 @@ export const activate = async (work: Work): Promise<Ending> => {
     within: { seconds: 180, everySeconds: 5 },
   });
   if (active.is !== "ensured") return late("The guard does not turn the role rule.");
-  const enough = capacity.is === "ensured" ? [] : ["Not all wanted instances are in service yet."];
-  return { on: "active", notes: enough };
+  const isEnough = capacity.is === "ensured";
+  return { on: "active", notes: isEnough ? [] : ["Not all wanted instances are in service yet."] };
 };
 
 /** The health checks have had time to move users by then: 3 failures of 10 s and the TTL, doubled. */
@@ -167,31 +194,58 @@ export const verify = async (work: Work): Promise<Ending> => {
     within: { seconds: 300 + 4 * ttlSeconds, everySeconds: 5, actAgainAfterSeconds: 120 },
   });
   if (verified.is === "ensured") {
-    const notes = [`Resolvers: ${verified.seen.here.join(", ")}.`];
-    if (verified.acts > 0) notes.push("The records were changed: health checks did not do it.");
-    return { on: "verified", notes };
+    return {
+      on: "verified",
+      notes: [`Resolvers: ${verified.seen.here.join(", ")}.`, ...changed(verified)],
+    };
   }
   if (verified.is === "refused") return late(verified.refusal.reason);
-  const { last, doubt } = verified;
-  const tried = doubt ? ` The records could not be changed: ${doubt}` : "";
-  return late(`${last.known ? JSON.stringify(last.value) : last.why}.${tried}`);
+  const { last, doubt, acts } = verified;
+  const notes = [last.known ? seenOf(last.value) : `What users get cannot be seen: ${last.why}.`];
+  if (doubt) notes.push(`The records could not be changed: ${doubt}.`);
+  else if (acts > 0) notes.push("The records were changed, and resolvers do not show it.");
+  return { on: "late", notes };
 };
+
+/** Records that were changed follow no health check any more, which somebody has to mend one day. */
+const changed = ({ acts, doubt }: { acts: number; doubt: string | undefined }): string[] => {
+  if (acts === 0) return [];
+  if (!doubt) return ["The records were changed: health checks did not do it."];
+  return [`The records may have been changed, which gave no answer (${doubt}).`];
+};
+
+const seenOf = ({
+  elsewhere,
+  accepted,
+  detail,
+}: PublicView & { accepted: boolean; detail: string }) =>
+  elsewhere.length > 0
+    ? `Resolvers that do not answer with the new region: ${elsewhere.join(", ")}.`
+    : `A write through the public name was ${accepted ? "accepted" : "not accepted"} (${detail}).`;
 
 /**
  * A promoted replica has no backups, no second zone and nothing that protects it. Done last, since
  * users are served meanwhile; what RDS has taken up counts, because a second zone takes it an hour.
  */
 export const harden = async (work: Work): Promise<Ending> => {
-  const { steps, clock, ports } = work;
-  const wanted = await steps.step("the settings of the old primary", () =>
-    observed("coordination table", clock.now, ports.keptSettings),
-  );
-  if (!wanted.known || wanted.value === null) {
-    return late(
-      `Nobody knows the old primary's settings (${wanted.known ? "never kept" : wanted.why}).`,
-    );
+  const { steps, clock, ports, run } = work;
+  // What users were sent by is still worth reading at the end.
+  const before = run.notes;
+  const unfinished = (note: string): Ending => ({ on: "late", notes: [...before, note] });
+  // Users are served meanwhile: a table that is silent for a while is no reason to call anybody.
+  const kept = await ensure(steps, clock, {
+    name: "the settings of the old primary",
+    observe: ports.keptSettings,
+    satisfied: () => true,
+    act: async () => undefined,
+    within: { seconds: 300, everySeconds: 10 },
+  });
+  const value = kept.is === "ensured" ? kept.seen : null;
+  if (value === null) {
+    const silence = kept.is === "late" && !kept.last.known ? kept.last.why : null;
+    const why = silence === null ? "never kept" : `not to be read for 5 min: ${silence}`;
+    return unfinished(`Nobody knows the old primary's settings (${why}).`);
   }
-  const { value } = wanted;
   const hardened = await ensure(steps, clock, {
     name: "harden",
     observe: async () => ({ lacks: differing(await ports.settings(), value) }),
@@ -200,10 +254,9 @@ export const harden = async (work: Work): Promise<Ending> => {
     permitted: () => permitted(work),
     within: { seconds: 900, everySeconds: 10, actAgainAfterSeconds: 60 },
   });
-  if (hardened.is === "ensured") return { on: "hardened", notes: [] };
-  if (hardened.is === "refused") return late(hardened.refusal.reason);
+  if (hardened.is === "ensured") return { on: "hardened", notes: [...before] };
+  if (hardened.is === "refused") return unfinished(hardened.refusal.reason);
   const { last, doubt } = hardened;
-  return late(
-    `Still differing: ${last.known ? last.value.lacks.join(", ") : last.why}. ${doubt ?? ""}`,
-  );
+  const lacks = last.known ? last.value.lacks.join(", ") : last.why;
+  return unfinished(inSentences([`Still differing: ${lacks}`, doubt ?? ""]));
 };

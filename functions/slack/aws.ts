@@ -2,13 +2,15 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
   InvokeCommand,
   LambdaClient,
+  ListDurableExecutionsByFunctionCommand,
   SendDurableExecutionCallbackSuccessCommand,
 } from "@aws-sdk/client-lambda";
+import { executionName } from "../../shared/again.ts";
 import type { CallBounds } from "../../shared/clients.ts";
 import { clientOptions, perRegion } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
-import { dynamodbJournal, entryLimit } from "../../shared/journal.ts";
+import { dynamodbJournal, entryLimit, journal } from "../../shared/journal.ts";
 import { logger } from "../../shared/log.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
@@ -56,16 +58,18 @@ export const frontDoor = (runtime: Runtime): FrontDoor => {
 /** The runs by way of the linked `FailoverFunction` and `JournalTable`, in any region. */
 export const runsOf = (runtime: Runtime, bounds: CallBounds): Runs => {
   const failover = linked<{ name: string }>(runtime, "FailoverFunction");
-  const journal = linked<{ name: string }>(runtime, "JournalTable");
+  const { name: journalTable } = linked<{ name: string }>(runtime, "JournalTable");
   const lambda = perRegion((region) => new LambdaClient(clientOptions(runtime, region, bounds)));
   const tables = perRegion((region) => new DynamoDBClient(clientOptions(runtime, region, bounds)));
+  const storeIn = (region: string) => dynamodbJournal(tables(region), journalTable);
   return {
     start: async (region, request) => {
       const command = new InvokeCommand({
         FunctionName: failover.name,
         InvocationType: "Event",
         Payload: Buffer.from(JSON.stringify(request)),
-        DurableExecutionName: request.run,
+        DurableExecutionName:
+          request.kind === "carry-on" ? executionName(request.run, request.again) : request.run,
       });
       try {
         await lambda(region).send(command);
@@ -75,6 +79,20 @@ export const runsOf = (runtime: Runtime, bounds: CallBounds): Runs => {
         if (named(error, "DurableExecutionAlreadyStartedException")) return "joined";
         throw error;
       }
+    },
+    status: async (region, execution) => {
+      const { DurableExecutions = [] } = await lambda(region).send(
+        new ListDurableExecutionsByFunctionCommand({
+          FunctionName: failover.name,
+          DurableExecutionName: execution,
+          MaxItems: 100,
+        }),
+      );
+      // "Only executions with names that match this string": exactly, or as a part, is not said.
+      // https://docs.aws.amazon.com/lambda/latest/api/API_ListDurableExecutionsByFunction.html
+      const own = DurableExecutions.filter((each) => each.DurableExecutionName === execution);
+      if (own.length === 0) return "none";
+      return own.some(({ Status }) => Status === "RUNNING") ? "alive" : "over";
     },
     wake: async (region, callbackId) => {
       try {
@@ -88,8 +106,8 @@ export const runsOf = (runtime: Runtime, bounds: CallBounds): Runs => {
         throw error;
       }
     },
-    entries: (region, run) =>
-      dynamodbJournal(tables(region), journal.name).list(run, 0, entryLimit),
+    entries: (region, run) => storeIn(region).list(run, 0, entryLimit),
+    note: async (region, run, line) => void (await journal(storeIn(region)).append(run, line)),
   };
 };
 

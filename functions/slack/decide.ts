@@ -2,25 +2,25 @@ import type { Config, Operator } from "../../shared/config.ts";
 import { actionIds } from "../../shared/message.ts";
 import type { Move } from "../../shared/move.ts";
 import type { Refusal } from "../../shared/outcome.ts";
+import { overrides as knownOverrides } from "../failover/decide.ts";
+import type { Override } from "../failover/request.ts";
+import type { Given } from "./refused.ts";
 import type { SlackRequest } from "./request.ts";
 
-/** Operators may add these words, each by its own name, since each accepts a risk of its own. */
-const overrideWords = {
-  "accept:unknown-loss": "unknown-loss",
-  "accept:block-period": "block-period",
-} as const;
-
-export type Override = (typeof overrideWords)[keyof typeof overrideWords];
-
-/** What nobody may ask for without saying why. */
-const reasoned = ["failover", "switchover", "failback", "pause", "resume", "abort"] as const;
-type Reasoned = (typeof reasoned)[number];
+const moves = ["failover", "switchover", "failback", "rehearse"] as const satisfies Move[];
+const plain = ["pause", "resume", "rebuild"] as const;
 
 export type Intent =
   | { wants: "status" }
   | { wants: "help" }
   | { wants: Move; reason: string; overrides: Override[] }
-  | { wants: "pause" | "resume" | "abort"; reason: string }
+  | { wants: (typeof plain)[number]; reason: string }
+  /** The run that is under way, when none is named. */
+  | { wants: "abort"; reason: string; run?: string }
+  /** Goes on with a run that has asked for a human; the one that has the lease, when none is named. */
+  | { wants: "carry-on"; reason: string; accepts: Override[]; run?: string }
+  /** 0 minutes end the window that is open, and need no reason. */
+  | { wants: "maintenance"; minutes: number; reason: string }
   | { wants: "ack" }
   | { wants: "answer"; says: "approve" | "reject"; planHash: string };
 
@@ -70,6 +70,10 @@ const mayAsk: Record<Intent["wants"], readonly Operator["may"][number][]> = {
   failover: ["request"],
   switchover: ["request"],
   failback: ["request"],
+  rehearse: ["request"],
+  rebuild: ["request"],
+  "carry-on": ["request"],
+  maintenance: ["request"],
   pause: ["request"],
   resume: ["request"],
   ack: ["request"],
@@ -88,28 +92,76 @@ export const permission = (operator: Operator, wants: Intent["wants"]): Refusal 
   };
 };
 
-const reasonMissing = (intent: Intent): Refusal | undefined =>
-  "reason" in intent && intent.reason.length < 3
-    ? { code: "no-reason", reason: `Say why: /nightshift ${intent.wants} <reason>.` }
-    : undefined;
+const reasonMissing = (intent: Intent): Refusal | undefined => {
+  if (!("reason" in intent) || intent.reason.length >= 3) return undefined;
+  if (intent.wants === "maintenance" && intent.minutes === 0) return undefined;
+  // Why the move was begun is known, and why it stopped.
+  if (intent.wants === "carry-on") return undefined;
+  const words = intent.wants === "maintenance" ? "maintenance <minutes>" : intent.wants;
+  return { code: "no-reason", reason: `Say why: /nightshift ${words} <reason>.` };
+};
+
+const includes = <Word extends string>(list: readonly Word[], word: string): word is Word =>
+  (list as readonly string[]).includes(word);
+
+const prefix = "accept:";
+const isOverride = (word: string): boolean =>
+  word.startsWith(prefix) && includes(knownOverrides, word.slice(prefix.length));
+
+const reasonOf = (words: readonly string[]): string => words.join(" ").slice(0, 500);
+
+/** A run's own name, of whatever kind. */
+export const runPattern = /^(failover|rehearsal|rebuild)-\d+-\d+$/;
 
 /** What an operator typed, as an intent; help for what is not understood. */
 export const commanded = (text: string): Intent => {
   const [verb = "help", ...words] = text.trim().split(/\s+/);
   if (verb === "status" || verb === "ack") return { wants: verb };
-  if (!isReasoned(verb)) return { wants: "help" };
-  if (verb === "pause" || verb === "resume" || verb === "abort") {
-    return { wants: verb, reason: words.join(" ").slice(0, 500) };
-  }
-  const isOverride = (word: string): word is keyof typeof overrideWords =>
-    Object.hasOwn(overrideWords, word);
-  const overrides = words.filter(isOverride).map((word) => overrideWords[word]);
-  const reason = words.filter((word) => !isOverride(word)).join(" ");
-  return { wants: verb, reason: reason.slice(0, 500), overrides: [...new Set(overrides)] };
+  if (includes(plain, verb)) return { wants: verb, reason: reasonOf(words) };
+  if (verb === "abort") return abortOf(words);
+  if (verb === "carry-on") return carryOnOf(words);
+  if (verb === "maintenance") return maintenanceOf(words);
+  if (!includes(moves, verb)) return { wants: "help" };
+  const reason = reasonOf(words.filter((word) => !isOverride(word)));
+  return { wants: verb, reason, overrides: overridesIn(words) };
 };
 
-const isReasoned = (verb: string): verb is Reasoned =>
-  (reasoned as readonly string[]).includes(verb);
+const overridesIn = (words: readonly string[]): Override[] =>
+  knownOverrides.filter((name) => words.includes(`${prefix}${name}`));
+
+const carryOnOf = (words: readonly string[]): Intent => {
+  const [first = ""] = words;
+  const run = runPattern.test(first) ? { run: first } : {};
+  const rest = words.filter((word, index) => !isOverride(word) && !(index === 0 && "run" in run));
+  const reason = reasonOf(rest);
+  return { wants: "carry-on", reason, accepts: overridesIn(words), ...run };
+};
+
+const abortOf = (words: readonly string[]): Intent => {
+  const [first = "", ...rest] = words;
+  if (!runPattern.test(first)) return { wants: "abort", reason: reasonOf(words) };
+  return { wants: "abort", run: first, reason: reasonOf(rest) };
+};
+
+/** Longer than a day is no window any more, and would explain a real loss away. */
+const longestMinutes = 24 * 60;
+
+const maintenanceOf = ([span = "", ...words]: readonly string[]): Intent => {
+  if (span === "end") return { wants: "maintenance", minutes: 0, reason: reasonOf(words) };
+  const minutes = /^\d{1,4}$/.test(span) ? Number(span) : 0;
+  if (minutes < 1 || minutes > longestMinutes) return { wants: "help" };
+  return { wants: "maintenance", minutes, reason: reasonOf(words) };
+};
+
+/** The answer that a button stands for, whoever has pressed it. A stranger is named by workspace too. */
+export const answerIn = (request: SlackRequest, isStranger: boolean): Given | undefined => {
+  if (request.kind !== "button") return undefined;
+  const intent = pressed(request);
+  if (intent.wants !== "answer") return undefined;
+  const { user, workspace, userWorkspace } = request.sender;
+  const who = isStranger ? `${user} of ${userWorkspace ?? workspace}` : user;
+  return { user: who, says: intent.says, planHash: intent.planHash };
+};
 
 const pressed = ({ action, value }: Extract<SlackRequest, { kind: "button" }>): Intent => {
   const isHash = /^[0-9a-f]{64}$/.test(value);
@@ -122,14 +174,20 @@ const pressed = ({ action, value }: Extract<SlackRequest, { kind: "button" }>): 
   return { wants: "help" };
 };
 
+const accepted = knownOverrides.map((name) => `\`${prefix}${name}\``).join(" or ");
+
 export const helpText = [
   "`/nightshift status` shows where the platform runs and whether anything is under way.",
   "`/nightshift failover <reason>` leaves a region that is lost. Others have to approve it.",
   "`/nightshift switchover <reason>` moves from a region that is well, and loses nothing.",
   "`/nightshift failback <reason>` is a switchover home.",
+  "`/nightshift rehearse <reason>` does all of a move up to its one-way door, and moves nothing.",
+  "`/nightshift rebuild <reason>` makes the region that was left a standby region again.",
   "`/nightshift abort <reason>` stops the run that is under way; until it promotes, all is undone.",
+  "`/nightshift carry-on` goes on with the run that has stopped and asked for a human.",
   "`/nightshift ack` says that the last move was looked at: the block period does not hold the next.",
   "`/nightshift pause <reason>` stops all automation before its next change; `resume <reason>` ends it.",
-  "Add `accept:unknown-loss` or `accept:block-period` to a move only where a refusal asks for it.",
+  "`/nightshift maintenance <minutes> <reason>` says what you do; `maintenance end` ends it.",
+  `Add ${accepted} only where a refusal asks for it.`,
   "When Slack fails, use the break-glass command line: docs/runbook/break-glass.md.",
 ].join("\n");

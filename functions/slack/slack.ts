@@ -13,20 +13,27 @@ import type { Fact, Refusal } from "../../shared/outcome.ts";
 import { observed } from "../../shared/outcome.ts";
 import type { Pause } from "../../shared/pause.ts";
 import { readPause, whilePaused } from "../../shared/pause.ts";
+import type { Readiness } from "../../shared/readiness.ts";
+import { readinessLines, readReadiness, verdictOf } from "../../shared/readiness.ts";
 import type { SignedRequest, SlackPort } from "../../shared/slack.ts";
 import { verifySlackRequest } from "../../shared/slack.ts";
-import type { Decision, Intent, Override } from "./decide.ts";
-import { decide, helpText } from "./decide.ts";
+import type { Override } from "../failover/request.ts";
+import { orderCarryOn } from "./carry-on.ts";
+import type { Decision, Intent } from "./decide.ts";
+import { answerIn, decide, helpText } from "./decide.ts";
 import type { Nonce } from "./nonces.ts";
 import type { Desk } from "./orders.ts";
 import {
   orderAbort,
   orderAcknowledgement,
   orderAnswer,
+  orderMaintenance,
   orderMove,
   orderPause,
+  orderRebuild,
   wakeRun,
 } from "./orders.ts";
+import { type Given, keepRefusedAnswer, whyNotKept } from "./refused.ts";
 import { parseRequest } from "./request.ts";
 
 export interface FrontDoor extends Desk {
@@ -71,6 +78,8 @@ export const receive = async (door: FrontDoor, signed: SignedRequest): Promise<H
   if ("refused" in decision) {
     const { code, reason } = decision.refused;
     door.log.warn("request refused", { refused: code, user: request.sender.user });
+    const answer = answerIn(request, decision.stranger);
+    if (answer && nonce.known) await keepRefused(door, within, answer, decision.refused);
     // A stranger who presses a button gets no message: it would have to go to their workspace.
     if (decision.stranger && request.kind === "button") return { statusCode: 403 };
     return reply({ text: reason, again: code === "nonce-unknown" });
@@ -134,14 +143,21 @@ const carryOut = async (work: Work, intent: Intent): Promise<Reply> => {
     case "failover":
     case "switchover":
     case "failback":
+    case "rehearse":
       return requestMove(work, intent);
+    case "rebuild":
+      return requestRebuild(work, intent.reason);
+    case "maintenance":
+      return declareMaintenance(work, intent);
     case "pause":
     case "resume":
       return turnPause(work, intent.wants, intent.reason);
+    case "carry-on":
+      return requestCarryOn(work, intent);
     case "ack":
       return acknowledge(work);
     case "abort":
-      return abort(work, intent.reason);
+      return abort(work, intent);
     case "answer":
       return recordAnswer(work, intent);
   }
@@ -180,6 +196,59 @@ const joinedText = (run: string) =>
   `${run} was asked for before, so nothing new was started. Its message in the channel shows which ` +
   "move it is; abort it first if you need another.";
 
+const requestRebuild = async (work: Work, reason: string): Promise<Reply> => {
+  const { door, within, operator } = work;
+  const by = operator.user;
+  const begun = await within("rebuild", () => orderRebuild(door, { by, reason }));
+  if (!begun.known) return uncertain(work, "the rebuild was started", begun.why);
+  if ("refused" in begun.value) return refusal(work, begun.value.refused);
+  const { run, region, joined } = begun.value;
+  door.log.info("run asked for", { user: by, move: "rebuild", run, target: region, joined });
+  if (joined) return { text: `${run} is under way already: see its message in the channel.` };
+  const text =
+    `${run} is started in ${region}. It looks at the old region's fence first; then it asks in the ` +
+    "channel, and one other operator approves it.";
+  return { text };
+};
+
+const requestCarryOn = async (
+  work: Work,
+  { run: named, reason, accepts }: Extract<Intent, { wants: "carry-on" }>,
+): Promise<Reply> => {
+  const { door, within, operator } = work;
+  const wish = { who: operator.user, reason, accepts, ...(named ? { run: named } : {}) };
+  const carried = await within("carry-on", () => orderCarryOn(door, wish));
+  if (!carried.known) return uncertain(work, "the run was carried on", carried.why);
+  if ("refused" in carried.value) return refusal(work, carried.value.refused);
+  const { run, execution, region: target, joined } = carried.value;
+  door.log.info("run carried on", { user: operator.user, run, execution, target, joined });
+  if (joined) return { text: `${run} is carried on already, as ${execution}.` };
+  const text =
+    `${run} is carried on in ${target}, as ${execution}. It looks at what was left, and says in the ` +
+    "channel whether it goes forward, asks for approval anew, or gives the lease back.";
+  return { text };
+};
+
+const declareMaintenance = async (
+  work: Work,
+  { minutes, reason }: Extract<Intent, { wants: "maintenance" }>,
+): Promise<Reply> => {
+  const { door, within, operator } = work;
+  const by = operator.user;
+  const said = await within("maintenance", () => orderMaintenance(door, { by, minutes, reason }));
+  if (!said.known) return uncertain(work, "your maintenance window was recorded", said.why);
+  if ("refused" in said.value) return refusal(work, said.value.refused);
+  door.log.info("maintenance", { user: by, minutes });
+  if ("ended" in said.value) {
+    return { text: `The maintenance window of ${said.value.ended} is over.` };
+  }
+  const { region, untilMilliseconds } = said.value.declared;
+  const text =
+    `Maintenance of ${region} until ${isoSeconds(untilMilliseconds)}. It forbids nothing: whoever is ` +
+    "asked about a failover is told of it. `/nightshift maintenance end` ends it.";
+  return { text };
+};
+
 const turnPause = async (work: Work, to: "pause" | "resume", reason: string): Promise<Reply> => {
   const { door, within, operator } = work;
   const turned = await within(to, () => orderPause(door, to, { by: operator.user, reason }));
@@ -214,16 +283,24 @@ const acknowledge = async (work: Work): Promise<Reply> => {
   return { text };
 };
 
-const abort = async (work: Work, reason: string): Promise<Reply> => {
+const abort = async (
+  work: Work,
+  { reason, run: named }: Extract<Intent, { wants: "abort" }>,
+): Promise<Reply> => {
   const { door, within, operator } = work;
-  const aborted = await within("abort", () => orderAbort(door, { by: operator.user, reason }));
+  const word = { by: operator.user, reason, ...(named ? { run: named } : {}) };
+  const aborted = await within("abort", () => orderAbort(door, word));
   if (!aborted.known) return uncertain(work, "your abort was recorded", aborted.why);
   if ("refused" in aborted.value) return refusal(work, aborted.value.refused);
-  const { run, abort: left, inTime, doubt } = aborted.value;
+  const { run, abort: left, inTime, doubt, carriedOn } = aborted.value;
   door.log.info("abort left", { user: operator.user, run, by: left.by, inTime, doubt });
   const first = left.by === operator.user ? "" : ` ${person(left.by)} had said so before.`;
   const late =
     inTime === "yes" ? "" : " It may come too late: a promotion that has begun is not stopped.";
+  if (carriedOn) {
+    const back = `${run} had stopped, so ${carriedOn} is started to give the lease back.${first}${late}`;
+    return { text: back };
+  }
   const text =
     `${run} is told to stop, undo what it did and end, before its next change.${first}${late} ` +
     "What it undid is told in its message.";
@@ -244,7 +321,10 @@ const recordAnswer = async (
   if ("refused" in decided.value) {
     const { code, reason } = decided.value.refused;
     door.log.warn("answer refused", { refused: code, user, says });
-    return { text: reason, again: code === "contended" };
+    // Pressed again it may count.
+    if (code === "contended") return { text: reason, again: true };
+    await keepRefused(door, within, { user, says, planHash }, decided.value.refused);
+    return { text: reason };
   }
   const changed = "changed" in decided.value;
   const approval = "changed" in decided.value ? decided.value.changed : decided.value.unchanged;
@@ -253,6 +333,18 @@ const recordAnswer = async (
   // Also for an answer that was there already: its wake-up may be what was lost.
   await Promise.all([wake(work, approval), note]);
   return { text: changed ? "" : "Your answer was recorded before." };
+};
+
+/** An answer that did not count is refused all the same when that cannot be recorded. */
+const keepRefused = async (
+  door: FrontDoor,
+  within: Within,
+  answer: Given,
+  refusal: Refusal,
+): Promise<void> => {
+  const kept = await within("journal", () => keepRefusedAnswer(door, { ...answer, refusal }));
+  const why = whyNotKept(kept);
+  if (why) door.log.warn("refused answer not recorded", { user: answer.user, why });
 };
 
 const noteAnswer = async (
@@ -278,9 +370,13 @@ const wake = async ({ door, within }: Work, approval: Approval): Promise<void> =
 
 const status = async ({ door, within }: Work): Promise<string> => {
   const { primary, standby } = door.config.regions;
-  const [lease, pause, ...contacts] = await Promise.all([
+  const readinessOf = (region: string) =>
+    within("readiness", () => readReadiness(door.table, region));
+  const [lease, pause, atHome, atStandby, ...contacts] = await Promise.all([
     within("lease", () => readLease(door.table)),
     within("pause", () => readPause(door.table)),
+    readinessOf(primary),
+    readinessOf(standby),
     ...[primary, standby].map((region) => within("contact", () => readContact(door.table, region))),
   ]);
   const now = door.clock.now();
@@ -288,6 +384,10 @@ const status = async ({ door, within }: Work): Promise<string> => {
     leaseText(lease),
     ...[primary, standby].map((region, index) => contactText(region, contacts[index], now)),
     pauseText(pause),
+    // Of the region that would take over: where the lease is, nobody asks whether it could.
+    lease.known && lease.value.region === standby
+      ? readinessText(primary, atHome, now)
+      : readinessText(standby, atStandby, now),
   ].join("\n");
 };
 
@@ -310,6 +410,13 @@ const contactText = (
   if (!contact.value) return `Guard of ${region}: never seen`;
   const ageSeconds = Math.round((now - contact.value.contactAtMilliseconds) / 1000);
   return `Guard of ${region}: last contact ${ageSeconds} s ago, obeys epoch ${contact.value.epoch}`;
+};
+
+const readinessText = (region: string, fact: Fact<Readiness | null>, now: number): string => {
+  const lines = fact.known
+    ? readinessLines(region, verdictOf(fact.value, now))
+    : [`${region}: UNKNOWN (${fact.why})`];
+  return `Readiness of ${lines.map(escaped).join("\n• ")}`;
 };
 
 const pauseText = (fact: Fact<Pause>): string =>

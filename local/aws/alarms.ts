@@ -1,16 +1,25 @@
 import type {
-  CompositeAlarm,
-  MetricAlarm,
   PutCompositeAlarmCommandInput,
   PutMetricAlarmCommandInput,
   StateValue,
-  Statistic,
 } from "@aws-sdk/client-cloudwatch";
 import type { Place } from "../network.ts";
 import type { Timer } from "../time/timeline.ts";
-import { breaches, evaluate, extraPeriods, type Threshold } from "./alarm-evaluation.ts";
-import { children, parseRule, type Rule, ruleHolds } from "./alarm-rule.ts";
-import { type MetricStore, metricKey, statisticOf } from "./cloudwatch-metrics.ts";
+import { evaluate, extraPeriods } from "./alarm-evaluation.ts";
+import { watched } from "./alarm-input.ts";
+import { children, parseRule, ruleHolds } from "./alarm-rule.ts";
+import { Suppression } from "./alarm-suppression.ts";
+import {
+  type CompositeWatch,
+  configuration,
+  eventState,
+  type MetricWatch,
+  reasonOf,
+  type State,
+  stamp,
+  type Watch,
+} from "./alarm-watch.ts";
+import type { MetricStore } from "./cloudwatch-metrics.ts";
 import { duration } from "./durations.ts";
 import { AwsError, type Surroundings } from "./service.ts";
 
@@ -24,38 +33,6 @@ export interface ServiceEvent {
 
 export type Emit = (region: Place, event: ServiceEvent) => void;
 
-interface State {
-  value: StateValue;
-  reason: string;
-  reasonData?: string;
-  since: number;
-}
-
-interface Common {
-  region: Place;
-  name: string;
-  arn: string;
-  configured: number;
-  state: State;
-}
-
-export interface MetricWatch extends Common {
-  kind: "metric";
-  input: PutMetricAlarmCommandInput;
-  rule: Threshold;
-  key: string;
-  statistic: Statistic;
-  periodMilliseconds: number;
-}
-
-export interface CompositeWatch extends Common {
-  kind: "composite";
-  input: PutCompositeAlarmCommandInput;
-  rule: Rule;
-}
-
-export type Watch = MetricWatch | CompositeWatch;
-
 export interface HistoryEntry {
   region: Place;
   watch: Watch;
@@ -64,54 +41,8 @@ export interface HistoryEntry {
   data: string;
 }
 
-const kept = 200;
-
-/** CloudWatch writes moments in events as `2026-11-22T03:14:07.000+0000`. */
-const stamp = (milliseconds: number): string =>
-  new Date(milliseconds).toISOString().replace("Z", "+0000");
-
-const eventState = (state: State) => ({
-  value: state.value,
-  reason: state.reason,
-  ...(state.reasonData !== undefined && { reasonData: state.reasonData }),
-  timestamp: stamp(state.since),
-});
-
-const configuration = (watch: Watch): Record<string, unknown> => {
-  const description = watch.input.AlarmDescription;
-  const told = description === undefined ? {} : { description };
-  if (watch.kind === "composite") return { ...told, alarmRule: watch.input.AlarmRule };
-  const { Namespace, MetricName, Dimensions = [] } = watch.input;
-  const dimensions = Object.fromEntries(Dimensions.map(({ Name, Value }) => [Name, Value]));
-  const metric = { namespace: Namespace, name: MetricName, dimensions };
-  const metricStat = { metric, period: watch.periodMilliseconds / 1000, stat: watch.statistic };
-  return { ...told, metrics: [{ id: "m1", metricStat, returnData: true }] };
-};
-
-const reasonOf = (
-  watch: MetricWatch,
-  points: (number | undefined)[],
-  value: StateValue,
-): string => {
-  const { evaluationPeriods, threshold, comparison } = watch.rule;
-  const recent = points.filter((point) => point !== undefined).slice(-evaluationPeriods);
-  const missing = evaluationPeriods - recent.length;
-  if (value === "INSUFFICIENT_DATA")
-    return `Insufficient Data: ${missing} datapoints were unknown.`;
-  if (recent.length === 0) {
-    return (
-      `Threshold Crossed: no datapoints were received for ${missing} periods and ` +
-      `${missing} missing datapoints were treated as [${watch.rule.treatMissingData}].`
-    );
-  }
-  const breaching = recent.filter((point) => breaches(point, watch.rule)).length;
-  const count = value === "ALARM" ? breaching : recent.length - breaching;
-  return (
-    `Threshold Crossed: ${count} out of the last ${recent.length} datapoints ` +
-    `[${recent.join(", ")}] ${value === "ALARM" ? "breached" : "did not breach"} ` +
-    `${comparison} ${threshold}.`
-  );
-};
+/** AWS keeps two weeks of it; here a number, which lets a storm be looked at afterwards. */
+const kept = 5000;
 
 /**
  * Alarms of all regions. Metric alarms are evaluated every minute (every ten seconds for shorter
@@ -121,6 +52,7 @@ export class Alarms {
   readonly #surroundings: Surroundings;
   readonly #metrics: MetricStore;
   readonly #emit: Emit;
+  readonly #suppressions = new Map<Place, Suppression>();
   readonly #watches = new Map<string, Watch>();
   readonly #timers = new Map<string, Timer>();
   readonly history: HistoryEntry[] = [];
@@ -153,8 +85,9 @@ export class Alarms {
     const unknown = children(rule).find((child) => !this.find(region, child));
     if (unknown)
       throw invalidRule(`Could not save the composite alarm: alarm ${unknown} not found`);
-    if (input.ActionsSuppressor !== undefined) throw notModelled("ActionsSuppressor");
+    this.#checkSuppressor(region, input);
     const name = input.AlarmName ?? "";
+    this.#forget(region, name);
     const common = this.#common(region, name);
     this.#watches.set(`${region}/${name}`, { kind: "composite", ...common, input, rule });
     this.#settleComposites(region);
@@ -163,7 +96,10 @@ export class Alarms {
   delete(region: Place, names: string[]): void {
     const missing = names.filter((name) => !this.find(region, name));
     if (missing.length > 0) throw noSuchAlarm(missing.join(", "));
-    for (const name of names) this.#watches.delete(`${region}/${name}`);
+    for (const name of names) {
+      this.#forget(region, name);
+      this.#watches.delete(`${region}/${name}`);
+    }
     if (this.in(region).some((watch) => watch.kind === "metric")) return;
     for (const interval of [10_000, 60_000]) {
       this.#timers.get(`${region}/${interval}`)?.cancel();
@@ -179,17 +115,47 @@ export class Alarms {
     this.#settleComposites(region);
   }
 
-  #common(region: Place, name: string): Common {
+  #checkSuppressor(region: Place, input: PutCompositeAlarmCommandInput): void {
+    const name = input.ActionsSuppressor;
+    if (name === undefined) return;
+    if (!this.find(region, name)) throw invalidRule(`ActionsSuppressor ${name} not found`);
+    const { ActionsSuppressorWaitPeriod: wait, ActionsSuppressorExtensionPeriod: more } = input;
+    if (wait !== undefined && more !== undefined) return;
+    throw invalidRule("ActionsSuppressor needs a WaitPeriod and an ExtensionPeriod");
+  }
+
+  #forget(region: Place, name: string): void {
+    const watch = this.find(region, name);
+    if (watch?.kind === "composite") this.#suppressionIn(region).forget(watch);
+  }
+
+  #suppressionIn(region: Place): Suppression {
+    let found = this.#suppressions.get(region);
+    if (!found) {
+      found = new Suppression(this.#surroundings, {
+        find: (alarm) => this.find(region, alarm),
+        set: (watch, suppressedBy) => {
+          const { suppressedBy: _, ...state } = watch.state;
+          this.#become(watch, { ...state, ...(suppressedBy && { suppressedBy }) });
+        },
+      });
+      this.#suppressions.set(region, found);
+    }
+    return found;
+  }
+
+  #common(region: Place, name: string) {
     const now = this.#surroundings.timeline.now();
-    const before = this.find(region, name)?.state;
+    const before = this.find(region, name);
     return {
       region,
       name,
       arn: `arn:aws:cloudwatch:${region}:${this.#surroundings.account}:alarm:${name}`,
       configured: now,
+      transitioned: before?.transitioned ?? now,
       // A changed alarm keeps its state until it is evaluated.
-      state: before ?? {
-        value: "INSUFFICIENT_DATA",
+      state: before?.state ?? {
+        value: "INSUFFICIENT_DATA" as const,
         reason: "Unchecked: Initial alarm creation",
         since: now,
       },
@@ -197,30 +163,8 @@ export class Alarms {
   }
 
   #metricWatch(region: Place, input: PutMetricAlarmCommandInput): MetricWatch {
-    for (const field of ["Metrics", "ExtendedStatistic", "ThresholdMetricId"] as const) {
-      if (input[field] !== undefined) throw notModelled(`an alarm with ${field}`);
-    }
-    const { AlarmName, ComparisonOperator, EvaluationPeriods, Period, Statistic, Threshold } =
-      input;
-    const complete = ComparisonOperator && EvaluationPeriods && Period && Statistic;
-    if (!AlarmName || !complete || Threshold === undefined) {
-      throw new AwsError("MissingParameter", "A required parameter is missing", { status: 400 });
-    }
-    return {
-      kind: "metric",
-      ...this.#common(region, AlarmName),
-      input,
-      rule: {
-        comparison: ComparisonOperator,
-        threshold: Threshold,
-        evaluationPeriods: EvaluationPeriods,
-        datapointsToAlarm: input.DatapointsToAlarm ?? EvaluationPeriods,
-        treatMissingData: input.TreatMissingData ?? "missing",
-      },
-      key: metricKey(input.Namespace, input.MetricName, input.Dimensions),
-      statistic: Statistic,
-      periodMilliseconds: Period * 1000,
-    };
+    const looks = watched(this.#metrics, region, input);
+    return { kind: "metric", ...this.#common(region, input.AlarmName ?? ""), input, ...looks };
   }
 
   #schedule(region: Place, interval: number): void {
@@ -252,12 +196,11 @@ export class Alarms {
   }
 
   #evaluateOne(watch: MetricWatch, boundary: number): void {
-    const { periodMilliseconds: period, rule, statistic } = watch;
+    const { periodMilliseconds: period, rule, measured } = watch;
+    if (!measured) return;
     const points: (number | undefined)[] = [];
     for (let back = rule.evaluationPeriods + extraPeriods; back > 0; back -= 1) {
-      const start = boundary - back * period;
-      const found = this.#metrics.read(watch.region, watch.key, start, start + period);
-      points.push(found && statisticOf(found, statistic));
+      points.push(measured.at(boundary - back * period));
     }
     const value = evaluate(points, rule, watch.state.value);
     if (value === watch.state.value) return;
@@ -265,7 +208,7 @@ export class Alarms {
       version: "1.0",
       queryDate: stamp(this.#surroundings.timeline.now()),
       startDate: stamp(boundary - rule.evaluationPeriods * period),
-      statistic,
+      ...(measured.statistic ? { statistic: measured.statistic } : {}),
       period: period / 1000,
       recentDatapoints: points.filter((point) => point !== undefined),
       threshold: rule.threshold,
@@ -286,8 +229,9 @@ export class Alarms {
         this.#changeComposite(watch, value);
         changed = true;
       }
-      if (!changed) return;
+      if (!changed) break;
     }
+    this.#suppressionIn(region).settle(composites);
   }
 
   #changeComposite(watch: CompositeWatch, value: StateValue): void {
@@ -304,10 +248,23 @@ export class Alarms {
   }
 
   #change(watch: Watch, value: StateValue, reason: string, reasonData?: string): void {
+    if (watch.state.value === value) return;
+    const suppressedBy =
+      watch.kind === "composite" ? this.#suppressionIn(watch.region).begin(watch) : undefined;
+    this.#become(watch, {
+      value,
+      reason,
+      ...(reasonData !== undefined && { reasonData }),
+      ...(suppressedBy && { suppressedBy }),
+    });
+  }
+
+  /** A new state, or the same one whose actions are suppressed for another reason, or no longer. */
+  #become(watch: Watch, next: Omit<State, "since">): void {
     const before = watch.state;
-    if (before.value === value) return;
     const since = this.#surroundings.timeline.now();
-    watch.state = { value, reason, since, ...(reasonData !== undefined && { reasonData }) };
+    watch.state = { ...next, since };
+    if (before.value !== next.value) watch.transitioned = since;
     const [state, previousState] = [eventState(watch.state), eventState(before)];
     const detail = {
       alarmName: watch.name,
@@ -319,7 +276,7 @@ export class Alarms {
       region: watch.region,
       watch,
       at: since,
-      summary: `Alarm updated from ${before.value} to ${value}`,
+      summary: `Alarm updated from ${before.value} to ${next.value}`,
       data: JSON.stringify({ version: "1.0", oldState: before.value, newState: state }),
     });
     if (this.history.length > kept) this.history.shift();
@@ -337,43 +294,3 @@ const invalidRule = (message: string) => new AwsError("ValidationError", message
 
 const noSuchAlarm = (name: string) =>
   new AwsError("ResourceNotFound", `Alarm ${name} does not exist`, { status: 404 });
-
-const notModelled = (what: string) =>
-  new AwsError("NotImplemented", `cloudwatch: ${what} is not modelled`, { status: 501 });
-
-const stateFields = (watch: Watch) => ({
-  AlarmName: watch.name,
-  AlarmArn: watch.arn,
-  ...(watch.input.AlarmDescription !== undefined && {
-    AlarmDescription: watch.input.AlarmDescription,
-  }),
-  AlarmConfigurationUpdatedTimestamp: new Date(watch.configured),
-  ActionsEnabled: watch.input.ActionsEnabled ?? true,
-  OKActions: watch.input.OKActions ?? [],
-  AlarmActions: watch.input.AlarmActions ?? [],
-  InsufficientDataActions: watch.input.InsufficientDataActions ?? [],
-  StateValue: watch.state.value,
-  StateReason: watch.state.reason,
-  ...(watch.state.reasonData !== undefined && { StateReasonData: watch.state.reasonData }),
-  StateUpdatedTimestamp: new Date(watch.state.since),
-  StateTransitionedTimestamp: new Date(watch.state.since),
-});
-
-export const describedComposite = (watch: CompositeWatch): CompositeAlarm => ({
-  ...stateFields(watch),
-  AlarmRule: watch.input.AlarmRule,
-});
-
-export const describedMetric = (watch: MetricWatch): MetricAlarm => ({
-  ...stateFields(watch),
-  MetricName: watch.input.MetricName,
-  Namespace: watch.input.Namespace,
-  Statistic: watch.statistic,
-  Dimensions: watch.input.Dimensions ?? [],
-  Period: watch.periodMilliseconds / 1000,
-  EvaluationPeriods: watch.rule.evaluationPeriods,
-  DatapointsToAlarm: watch.rule.datapointsToAlarm,
-  Threshold: watch.rule.threshold,
-  ComparisonOperator: watch.rule.comparison,
-  TreatMissingData: watch.rule.treatMissingData,
-});

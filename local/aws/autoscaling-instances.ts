@@ -6,6 +6,7 @@ import type {
 import type { HttpRequest, HttpResponse } from "../http.ts";
 import { refused, timedOut } from "../http.ts";
 import type { Place, RegionState } from "../network.ts";
+import { type Ailments, ailments, type Patient } from "./ailments.ts";
 import { duration } from "./durations.ts";
 import type { Machine } from "./ec2.ts";
 import type { Surroundings } from "./service.ts";
@@ -15,6 +16,8 @@ export interface LaunchedInstance extends Machine {
   groupName: string;
   /** Id or name of the launch template. */
   launchTemplate: string;
+  /** Unknown where there is no such template. */
+  templateVersion: number | undefined;
 }
 
 /** The application on an instance. */
@@ -53,18 +56,31 @@ export interface ScalingPorts {
     launchData(
       region: Place,
       template: string,
-    ): { SecurityGroupIds?: string[]; InstanceType?: string } | undefined;
+      version?: string,
+    ): { SecurityGroupIds?: string[]; InstanceType?: string; ImageId?: string } | undefined;
+    /** The number that a version stands for now: `$Default`, `$Latest` or a number. */
+    templateVersion?(region: Place, template: string, version: string): number | undefined;
   };
 }
 
-export interface GroupState {
+/** What new instances are started from. */
+export interface Blueprint {
+  launchTemplate: string;
+  /** A number, `$Default` or `$Latest`, as it was asked for. */
+  templateVersion: string;
+}
+
+export interface GroupState extends Blueprint {
   arn: string;
   name: string;
   region: Place;
   minimum: number;
   maximum: number;
   desired: number;
-  launchTemplate: string;
+  /** Instances above the desired capacity while an instance refresh launches before it terminates. */
+  surge?: number;
+  /** What an instance refresh starts new instances from, as long as it lasts. */
+  rolling?: Blueprint | undefined;
   zones: string[];
   subnets: string;
   targetGroups: string[];
@@ -73,6 +89,8 @@ export interface GroupState {
   cooldownSeconds: number;
   createdAt: Date;
   tags: Record<string, string>;
+  /** Names of the metrics whose collection is enabled. */
+  collected: Set<string>;
   instances: Map<string, InstanceState>;
   /** Newest first, bounded. */
   activities: Activity[];
@@ -105,6 +123,7 @@ export const fleet = (surroundings: Surroundings, ports: ScalingPorts) => {
     return found;
   };
   const context: Context = { surroundings, ports, closed: false };
+  const sick = ailments(timeline);
   const converge = (group: GroupState, cause: string) => {
     // Control loops of a dead region do nothing; its return converges every group again.
     if (network.state(group.region) === "dead") return;
@@ -135,14 +154,38 @@ export const fleet = (surroundings: Surroundings, ports: ScalingPorts) => {
   });
   return {
     inRegion,
+    regions: () => groups.keys(),
     converge,
     terminate: (group: GroupState, instance: InstanceState, cause: string) =>
       terminate(context, group, instance, cause),
+    record: (group: GroupState, description: string, cause: string) => {
+      const end = record(context, group, description, cause);
+      return () => end("Successful");
+    },
+    /** What a custom health check says. Until somebody acts on it, it can be taken back. */
+    setHealth: (group: GroupState, instance: InstanceState, healthy: boolean) => {
+      instance.healthy = healthy;
+      if (healthy) return;
+      timeline.after(duration(random, "autoscaling.react"), () => {
+        if (instance.healthy || network.state(group.region) === "dead") return;
+        const cause = "an instance was taken out of service in response to a user health-check.";
+        unhealthy(group, instance, cause);
+      });
+    },
+    ail: sick.ail,
+    ailmentsOf: (launched: LaunchedInstance) => sick.of(patientOf(launched)),
+    find: (region: Place, id: string): InstanceState | undefined => {
+      for (const group of inRegion(region).values()) {
+        const instance = group.instances.get(id);
+        if (instance) return instance;
+      }
+      return undefined;
+    },
     /** Where load balancers and health checks send requests for an instance. */
     send: (region: Place, id: string, request: HttpRequest): Promise<HttpResponse> => {
       for (const group of inRegion(region).values()) {
         const instance = group.instances.get(id);
-        if (instance?.running) return instance.running.send(request);
+        if (instance?.running) return through(sick, instance, instance.running, request);
         if (instance) return Promise.reject(refused(id));
       }
       return Promise.reject(timedOut(id));
@@ -165,6 +208,21 @@ interface Context {
   /** After the end nothing may be started any more, not even what is on its way. */
   closed: boolean;
 }
+
+const patientOf = (launched: LaunchedInstance): Patient => {
+  const { region, id: instanceId, availabilityZone, launchTemplate, templateVersion } = launched;
+  return { region, instanceId, availabilityZone, launchTemplate, templateVersion };
+};
+
+const through = (
+  sick: Ailments,
+  { launched }: InstanceState,
+  running: RunningInstance,
+  request: HttpRequest,
+): Promise<HttpResponse> =>
+  sick.isAnybody()
+    ? sick.through(patientOf(launched), request, running.send)
+    : running.send(request);
 
 const stopAll = async (groups: GroupState[]): Promise<void> => {
   const running: RunningInstance[] = [];
@@ -203,10 +261,11 @@ const forget = ({ ports }: Context, group: GroupState, { launched }: InstanceSta
 const reconcile = (context: Context, group: GroupState, cause: string) => {
   if (context.surroundings.network.state(group.region) === "dead") return;
   const current = [...group.instances.values()].filter(alive);
-  for (let count = current.length; count < group.desired; count += 1) {
+  const wanted = group.desired + (group.surge ?? 0);
+  for (let count = current.length; count < wanted; count += 1) {
     launch(context, group, cause);
   }
-  for (let count = current.length; count > group.desired; count -= 1) {
+  for (let count = current.length; count > wanted; count -= 1) {
     const surplus = nextToGo([...group.instances.values()].filter(alive));
     if (surplus) terminate(context, group, surplus, cause);
   }
@@ -239,13 +298,15 @@ const emptiestZone = (group: GroupState): string => {
 const launch = (context: Context, group: GroupState, cause: string) => {
   const { surroundings, ports } = context;
   const { timeline, random } = surroundings;
-  const data = ports.machines?.launchData(group.region, group.launchTemplate);
+  const { launchTemplate, templateVersion: version } = group.rolling ?? group;
+  const data = ports.machines?.launchData(group.region, launchTemplate, version);
   const launched: LaunchedInstance = {
     id: `i-0${random.bytes(8).toString("hex")}`,
     region: group.region,
     availabilityZone: emptiestZone(group),
     groupName: group.name,
-    launchTemplate: group.launchTemplate,
+    launchTemplate,
+    templateVersion: ports.machines?.templateVersion?.(group.region, launchTemplate, version),
     securityGroupIds: data?.SecurityGroupIds ?? [],
     instanceType: data?.InstanceType ?? "m7g.large",
     launchedAt: new Date(timeline.now()),
@@ -307,7 +368,7 @@ const boot = async (context: Context, group: GroupState, instance: InstanceState
 };
 
 const terminate = (context: Context, group: GroupState, instance: InstanceState, cause: string) => {
-  if (!alive(instance)) return;
+  if (!alive(instance) && instance.lifecycle !== "Standby") return;
   const { surroundings, ports } = context;
   const { launched } = instance;
   instance.lifecycle = "Terminating";

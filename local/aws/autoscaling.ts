@@ -1,14 +1,19 @@
 import type {
-  AutoScalingGroup,
   CreateAutoScalingGroupCommandInput,
   DescribeAutoScalingGroupsCommandInput,
   DescribeScalingActivitiesCommandInput,
   SetDesiredCapacityCommandInput,
+  SetInstanceHealthCommandInput,
   TerminateInstanceInAutoScalingGroupCommandInput,
   UpdateAutoScalingGroupCommandInput,
 } from "@aws-sdk/client-auto-scaling";
-import type { GroupState, InstanceState, ScalingPorts } from "./autoscaling-instances.ts";
+import type { Place } from "../network.ts";
+import type { GroupState, ScalingPorts } from "./autoscaling-instances.ts";
 import { fleet } from "./autoscaling-instances.ts";
+import { collectionOperations, groupData } from "./autoscaling-metrics.ts";
+import { instanceRefreshes } from "./autoscaling-refresh.ts";
+import { groupShown } from "./autoscaling-shown.ts";
+import { standbyOperations } from "./autoscaling-standby.ts";
 import { pageOf } from "./paging.ts";
 import type { Call, Service, Surroundings } from "./service.ts";
 import { AwsError } from "./service.ts";
@@ -18,18 +23,46 @@ type Fleet = ReturnType<typeof fleet>;
 /** Auto Scaling groups, over whatever `ports.launch` makes an instance of. */
 export const autoscaling = (surroundings: Surroundings, ports: ScalingPorts) => {
   const instances = fleet(surroundings, ports);
+  const { targets } = ports;
+  const named = (call: Call, name: string | undefined) => groupOf(instances, call, name);
   const service: Service = {
     name: "auto-scaling",
     operations: {
       ...changeOperations(surroundings, instances),
-      ...capacityOperations(instances),
+      ...capacityOperations(surroundings, instances),
       ...readOperations(instances),
+      ...collectionOperations(named),
+      ...standbyOperations(surroundings, {
+        groupOf: named,
+        converge: instances.converge,
+        record: instances.record,
+        register: ({ region, targetGroups }, id) => {
+          for (const arn of targetGroups) targets.register(region, arn, id);
+        },
+        deregister: ({ region, targetGroups }, id) => {
+          for (const arn of targetGroups) targets.deregister(region, arn, id);
+        },
+      }),
+      ...instanceRefreshes(surroundings, {
+        groupOf: named,
+        converge: instances.converge,
+        terminate: instances.terminate,
+        targets,
+        launchData: ports.machines?.launchData,
+      }),
     },
   };
   return {
     service,
     /** Sends a request to the application on an instance; rejects when it does not run. */
     send: instances.send,
+    /** What a group's instances are, for whoever measures them or falls ill with them. */
+    ail: instances.ail,
+    ailmentsOf: instances.ailmentsOf,
+    find: instances.find,
+    regions: instances.regions,
+    groupsIn: (region: Place) => [...instances.inRegion(region).values()],
+    groupData,
     /** To be called at every change of a region: a dead one loses its processes at once. */
     onRegionChange: instances.onRegionChange,
     /** Stops every instance. */
@@ -84,6 +117,7 @@ const changeOperations = (surroundings: Surroundings, fleet: Fleet) => ({
       maximum: MaxSize,
       desired,
       launchTemplate: templateName(input) ?? "",
+      templateVersion: input.LaunchTemplate?.Version ?? "$Default",
       zones: input.AvailabilityZones ?? ["a", "b", "c"].map((letter) => call.region + letter),
       subnets: input.VPCZoneIdentifier ?? "",
       targetGroups: input.TargetGroupARNs ?? [],
@@ -93,6 +127,7 @@ const changeOperations = (surroundings: Surroundings, fleet: Fleet) => ({
       cooldownSeconds: input.DefaultCooldown ?? 300,
       createdAt: new Date(surroundings.timeline.now()),
       tags: Object.fromEntries((input.Tags ?? []).map(({ Key, Value }) => [Key, Value ?? ""])),
+      collected: new Set(),
       instances: new Map(),
       activities: [],
     };
@@ -116,6 +151,9 @@ const changeOperations = (surroundings: Surroundings, fleet: Fleet) => ({
       maximum,
       desired,
       launchTemplate: templateName(input) ?? group.launchTemplate,
+      templateVersion: input.LaunchTemplate
+        ? (input.LaunchTemplate.Version ?? "$Default")
+        : group.templateVersion,
       healthCheckType: input.HealthCheckType ?? group.healthCheckType,
       graceSeconds: input.HealthCheckGracePeriod ?? group.graceSeconds,
     });
@@ -124,7 +162,15 @@ const changeOperations = (surroundings: Surroundings, fleet: Fleet) => ({
   },
 });
 
-const capacityOperations = (fleet: Fleet) => ({
+const managed = (fleet: Fleet, region: Place, id: string | undefined) => {
+  for (const group of fleet.inRegion(region).values()) {
+    const instance = group.instances.get(id ?? "");
+    if (instance) return { group, instance };
+  }
+  throw invalid(`Instance Id not found - No managed instance found for instance ID ${id}`);
+};
+
+const capacityOperations = ({ timeline }: Surroundings, fleet: Fleet) => ({
   SetDesiredCapacity: (input: SetDesiredCapacityCommandInput, call: Call) => {
     const group = groupOf(fleet, call, input.AutoScalingGroupName);
     const desired = input.DesiredCapacity ?? 0;
@@ -148,25 +194,36 @@ const capacityOperations = (fleet: Fleet) => ({
     input: TerminateInstanceInAutoScalingGroupCommandInput,
     call: Call,
   ) => {
-    const { InstanceId = "", ShouldDecrementDesiredCapacity: shrink } = input;
-    for (const group of fleet.inRegion(call.region).values()) {
-      const instance = group.instances.get(InstanceId);
-      if (!instance) continue;
-      if (shrink && group.desired - 1 < group.minimum) {
-        throw invalid(
-          `Currently, desiredSize equals minSize (${group.minimum}). Terminating instance without ` +
-            "replacement will violate group's min size constraint.",
-        );
-      }
-      if (shrink) group.desired -= 1;
-      const cause = "instance was taken out of service in response to a user request";
-      fleet.terminate(group, instance, cause);
-      fleet.converge(group, cause);
-      return { Activity: group.activities[0] };
+    const { InstanceId, ShouldDecrementDesiredCapacity: shrink } = input;
+    const { group, instance } = managed(fleet, call.region, InstanceId);
+    // An instance in standby is no part of the desired capacity any more.
+    const counts = instance.lifecycle !== "Standby";
+    if (shrink && counts && group.desired - 1 < group.minimum) {
+      throw invalid(
+        `Currently, desiredSize equals minSize (${group.minimum}). Terminating instance without ` +
+          "replacement will violate group's min size constraint.",
+      );
     }
-    throw invalid(
-      `Instance Id not found - No managed instance found for instance ID ${InstanceId}`,
-    );
+    if (shrink && counts) group.desired -= 1;
+    const cause = "instance was taken out of service in response to a user request";
+    fleet.terminate(group, instance, cause);
+    fleet.converge(group, cause);
+    return { Activity: group.activities[0] };
+  },
+  /**
+   * Respects the grace period unless told otherwise: until it is over, the call changes nothing, which
+   * is the assumption for what AWS calls respecting it. Source: API reference of SetInstanceHealth.
+   */
+  SetInstanceHealth: (input: SetInstanceHealthCommandInput, call: Call) => {
+    const { group, instance } = managed(fleet, call.region, input.InstanceId);
+    const { HealthStatus: status } = input;
+    if (status !== "Healthy" && status !== "Unhealthy") {
+      throw invalid(`The health status ${status} is not valid: use Healthy or Unhealthy.`);
+    }
+    const graceEnds = (instance.inServiceAt ?? timeline.now()) + group.graceSeconds * 1000;
+    const spared = (input.ShouldRespectGracePeriod ?? true) && timeline.now() < graceEnds;
+    if (!spared) fleet.setHealth(group, instance, status === "Healthy");
+    return {};
   },
 });
 
@@ -184,7 +241,7 @@ const readOperations = (fleet: Fleet) => ({
         }),
     );
     const page = pageOf(found, input.NextToken, input.MaxRecords ?? 50);
-    return { AutoScalingGroups: page.items.map(shown), NextToken: page.next };
+    return { AutoScalingGroups: page.items.map(groupShown), NextToken: page.next };
   },
   DescribeScalingActivities: (input: DescribeScalingActivitiesCommandInput, call: Call) => {
     const { AutoScalingGroupName: name, ActivityIds: ids } = input;
@@ -195,39 +252,4 @@ const readOperations = (fleet: Fleet) => ({
     const page = pageOf(found, input.NextToken, input.MaxRecords ?? 100);
     return { Activities: page.items, NextToken: page.next };
   },
-});
-
-const shown = (group: GroupState): AutoScalingGroup => ({
-  AutoScalingGroupName: group.name,
-  AutoScalingGroupARN: group.arn,
-  LaunchTemplate: group.launchTemplate.startsWith("lt-")
-    ? { LaunchTemplateId: group.launchTemplate }
-    : { LaunchTemplateName: group.launchTemplate },
-  MinSize: group.minimum,
-  MaxSize: group.maximum,
-  DesiredCapacity: group.desired,
-  DefaultCooldown: group.cooldownSeconds,
-  AvailabilityZones: group.zones,
-  VPCZoneIdentifier: group.subnets,
-  TargetGroupARNs: group.targetGroups,
-  HealthCheckType: group.healthCheckType,
-  HealthCheckGracePeriod: group.graceSeconds,
-  CreatedTime: group.createdAt,
-  SuspendedProcesses: [],
-  Instances: [...group.instances.values()].map(instanceShown),
-  Tags: Object.entries(group.tags).map(([Key, Value]) => ({
-    Key,
-    Value,
-    ResourceId: group.name,
-    ResourceType: "auto-scaling-group",
-  })),
-});
-
-const instanceShown = ({ launched, lifecycle, healthy }: InstanceState) => ({
-  InstanceId: launched.id,
-  InstanceType: launched.instanceType,
-  AvailabilityZone: launched.availabilityZone,
-  LifecycleState: lifecycle,
-  HealthStatus: healthy ? "Healthy" : "Unhealthy",
-  ProtectedFromScaleIn: false,
 });

@@ -98,12 +98,14 @@ interface Source {
  * one by one, when first used: all of them together take 220 MB.
  */
 export const sources: Record<string, Source> = {
+  acm: { signingName: "acm", load: () => import("@aws-sdk/client-acm") },
   "auto-scaling": {
     signingName: "autoscaling",
     load: () => import("@aws-sdk/client-auto-scaling"),
   },
   cloudwatch: { signingName: "monitoring", load: () => import("@aws-sdk/client-cloudwatch") },
   dynamodb: { signingName: "dynamodb", load: () => import("@aws-sdk/client-dynamodb") },
+  ecr: { signingName: "ecr", load: () => import("@aws-sdk/client-ecr") },
   ec2: { signingName: "ec2", load: () => import("@aws-sdk/client-ec2") },
   "elastic-load-balancing-v2": {
     signingName: "elasticloadbalancing",
@@ -119,6 +121,7 @@ export const sources: Record<string, Source> = {
     signingName: "secretsmanager",
     load: () => import("@aws-sdk/client-secrets-manager"),
   },
+  ssm: { signingName: "ssm", load: () => import("@aws-sdk/client-ssm") },
   sts: { signingName: "sts", load: () => import("@aws-sdk/client-sts") },
 };
 

@@ -8,107 +8,124 @@ import type {
   GetMetricDataCommandOutput,
   GetMetricStatisticsCommandInput,
   GetMetricStatisticsCommandOutput,
-  MetricDataQuery,
+  ListMetricsCommandInput,
+  ListMetricsCommandOutput,
   MetricDataResult,
   MetricDatum,
   PutCompositeAlarmCommandInput,
   PutMetricAlarmCommandInput,
   PutMetricDataCommandInput,
   SetAlarmStateCommandInput,
-  Statistic,
 } from "@aws-sdk/client-cloudwatch";
 import type { Place } from "../network.ts";
-import { Alarms, describedComposite, describedMetric, type Emit, type Watch } from "./alarms.ts";
-import {
-  type Aggregate,
-  type MetricStore,
-  metricKey,
-  metricStore,
-  statisticOf,
-} from "./cloudwatch-metrics.ts";
+import { muteOperations } from "./alarm-mutes.ts";
+import { describedComposite, describedMetric, type Watch } from "./alarm-watch.ts";
+import { Alarms, type Emit } from "./alarms.ts";
+import { type MetricStore, metricStore } from "./cloudwatch-metrics.ts";
+import { invalidValue, type Measured, measuredMetric, measuredQueries } from "./metric-queries.ts";
+import { pageOf } from "./paging.ts";
 import { AwsError, type Call, type Service, type Surroundings } from "./service.ts";
 
 type Answer<T> = Omit<T, "$metadata">;
 
-const statistics = ["Average", "Sum", "Minimum", "Maximum", "SampleCount"] as const;
-
-const isStatistic = (name: string | undefined): name is Statistic =>
-  statistics.some((known) => known === name);
-
 const badParameter = (message: string): AwsError =>
   new AwsError("InvalidParameterValueException", message, { status: 400 });
 
-interface Bucket {
-  at: number;
-  aggregate: Aggregate;
-}
-
-/** AWS gives at most 1440 points in one answer; so does this. */
-const series = (
-  metrics: MetricStore,
-  region: Place,
-  key: string,
-  period: number | undefined,
+/** All that is there of a series, oldest first. Periods begin at multiples of themselves. */
+const points = (
+  { periodMilliseconds: step, at }: Measured,
   from: Date | undefined,
   to: Date | undefined,
-): Bucket[] => {
-  if (!period || !from || !to || from >= to) {
-    throw badParameter("StartTime must be before EndTime, and Period is required");
-  }
-  const step = period * 1000;
-  const start = Math.floor(from.getTime() / step) * step;
-  if ((to.getTime() - start) / step > 1440) throw badParameter("more than 1440 datapoints");
-  const found: Bucket[] = [];
-  for (let at = start; at < to.getTime(); at += step) {
-    const aggregate = metrics.read(region, key, at, at + step);
-    if (aggregate) found.push({ at, aggregate });
+  most: number,
+): [start: number, value: number][] => {
+  if (!from || !to || from >= to) throw badParameter("StartTime must be before EndTime");
+  const first = Math.floor(from.getTime() / step) * step;
+  if ((to.getTime() - first) / step > most) throw badParameter(`more than ${most} datapoints`);
+  const found: [start: number, value: number][] = [];
+  for (let start = first; start < to.getTime(); start += step) {
+    const value = at(start);
+    if (value !== undefined) found.push([start, value]);
   }
   return found;
 };
 
+/** AWS gives at most 1440 points in one answer; so does this. */
 const getMetricStatistics =
   (metrics: MetricStore) =>
   (
     input: GetMetricStatisticsCommandInput,
     call: Call,
   ): Answer<GetMetricStatisticsCommandOutput> => {
-    const key = metricKey(input.Namespace, input.MetricName, input.Dimensions);
-    const found = series(metrics, call.region, key, input.Period, input.StartTime, input.EndTime);
-    const asked = (input.Statistics ?? []).filter(isStatistic);
-    return {
-      Label: input.MetricName,
-      Datapoints: found.map(({ at, aggregate }) => ({
-        Timestamp: new Date(at),
-        ...Object.fromEntries(asked.map((name) => [name, statisticOf(aggregate, name)])),
-      })),
-    };
+    const { StartTime: from, EndTime: to, Period } = input;
+    const byStart = new Map<number, Record<string, number>>();
+    for (const Stat of input.Statistics ?? []) {
+      const series = measuredMetric(metrics, call.region, { Metric: input, Period, Stat });
+      for (const [start, value] of points(series, from, to, 1440)) {
+        byStart.set(start, { ...byStart.get(start), [Stat]: value });
+      }
+    }
+    const Datapoints = [...byStart].map(([start, values]) => ({
+      Timestamp: new Date(start),
+      ...values,
+    }));
+    return { Label: input.MetricName, Datapoints };
   };
+
+/** Limits of GetMetricData in the API reference; AWS pages beyond the second, this refuses. */
+const mostQueries = 500;
+const mostDatapoints = 100_800;
 
 const getMetricData =
   (metrics: MetricStore) =>
   (input: GetMetricDataCommandInput, call: Call): Answer<GetMetricDataCommandOutput> => {
-    const answer = (query: MetricDataQuery): MetricDataResult => {
-      const stat = query.MetricStat;
-      if (!stat || !isStatistic(stat.Stat)) {
-        throw new AwsError("NotImplemented", "cloudwatch: metric math is not modelled", {
-          status: 501,
-        });
-      }
-      const { Namespace, MetricName, Dimensions } = stat.Metric ?? {};
-      const key = metricKey(Namespace, MetricName, Dimensions);
-      const found = series(metrics, call.region, key, stat.Period, input.StartTime, input.EndTime);
+    const queries = input.MetricDataQueries ?? [];
+    if (queries.length > mostQueries) throw invalidValue(`more than ${mostQueries} queries`);
+    const measured = measuredQueries(metrics, call.region, queries);
+    const wanted = queries.filter(({ ReturnData }) => ReturnData ?? true);
+    const most = Math.floor(mostDatapoints / Math.max(1, wanted.length));
+    const answer = ({ Id = "" }: { Id?: string | undefined }): MetricDataResult[] => {
+      const series = measured.get(Id);
+      if (!series) return [];
+      const found = points(series, input.StartTime, input.EndTime, most);
       // Newest first is what AWS does when it is not told otherwise.
       if (input.ScanBy !== "TimestampAscending") found.reverse();
-      const name = stat.Stat;
-      return {
-        Id: query.Id,
-        Label: query.Label ?? MetricName,
-        Timestamps: found.map(({ at }) => new Date(at)),
-        Values: found.map(({ aggregate }) => statisticOf(aggregate, name)),
-        StatusCode: "Complete",
-      };
+      return [
+        {
+          Id,
+          Label: series.label,
+          Timestamps: found.map(([start]) => new Date(start)),
+          Values: found.map(([, value]) => value),
+          StatusCode: "Complete",
+        },
+      ];
     };
-    return { MetricDataResults: (input.MetricDataQueries ?? []).map(answer), Messages: [] };
+    return { MetricDataResults: wanted.flatMap(answer), Messages: [] };
+  };
+
+/** On AWS a new metric takes up to 15 minutes to be listed; here it is listed at once. */
+const listMetrics =
+  (metrics: MetricStore) =>
+  (input: ListMetricsCommandInput, call: Call): Answer<ListMetricsCommandOutput> => {
+    const found = metrics
+      .list(call.region)
+      .filter(
+        ({ namespace, name, dimensions }) =>
+          [undefined, namespace].includes(input.Namespace) &&
+          [undefined, name].includes(input.MetricName) &&
+          (input.Dimensions ?? []).every((wanted) =>
+            dimensions.some(
+              ({ Name, Value }) =>
+                Name === wanted.Name && (wanted.Value === undefined || Value === wanted.Value),
+            ),
+          ),
+      );
+    const page = pageOf(found, input.NextToken, 500);
+    const Metrics = page.items.map(({ namespace, name, dimensions }) => ({
+      Namespace: namespace,
+      MetricName: name,
+      Dimensions: dimensions,
+    }));
+    return { Metrics, ...(page.next ? { NextToken: page.next } : {}) };
   };
 
 const describeAlarms =
@@ -151,12 +168,16 @@ const describeAlarmHistory =
         region === call.region &&
         types.includes(watch.kind === "metric" ? "MetricAlarm" : "CompositeAlarm") &&
         (input.AlarmName === undefined || input.AlarmName === watch.name) &&
+        // Changes of configuration and actions are not kept here.
+        [undefined, "StateUpdate"].includes(input.HistoryItemType) &&
         at >= (input.StartDate?.getTime() ?? 0) &&
         at <= (input.EndDate?.getTime() ?? Number.POSITIVE_INFINITY),
     );
     if (input.ScanBy !== "TimestampAscending") found.reverse();
+    const page = pageOf(found, input.NextToken, input.MaxRecords ?? 100);
     return {
-      AlarmHistoryItems: found.slice(0, input.MaxRecords ?? 100).map((entry) => ({
+      ...(page.next ? { NextToken: page.next } : {}),
+      AlarmHistoryItems: page.items.map((entry) => ({
         AlarmName: entry.watch.name,
         AlarmType: entry.watch.kind === "metric" ? "MetricAlarm" : "CompositeAlarm",
         Timestamp: new Date(entry.at),
@@ -185,6 +206,8 @@ export const cloudwatch = (surroundings: Surroundings, ports: { emit: Emit }) =>
       DescribeAlarmHistory: describeAlarmHistory(alarms),
       DescribeAlarms: describeAlarms(alarms),
       GetMetricData: getMetricData(metrics),
+      ListMetrics: listMetrics(metrics),
+      ...muteOperations(surroundings),
       GetMetricStatistics: getMetricStatistics(metrics),
       PutCompositeAlarm: (input: PutCompositeAlarmCommandInput, call: Call) => {
         alarms.putComposite(call.region, input);

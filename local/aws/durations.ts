@@ -38,6 +38,19 @@ const table = {
       "instance `is not available until` then: https://docs.aws.amazon.com/AmazonRDS/latest/" +
       "UserGuide/USER_RenameInstance.html",
   ),
+  "rds.failover": documented(
+    60,
+    120,
+    "`Failover times are typically 60-120 seconds`: https://docs.aws.amazon.com/AmazonRDS/latest/" +
+      "UserGuide/Concepts.MultiAZSingleStandby.html",
+  ),
+  "rds.failover-start": assumed(10, 20, "from the request to a primary that answers nobody"),
+  "rds.storage": assumed(60, 300, "from ModifyDBInstance to a larger volume"),
+  "rds.storage-optimization": assumed(
+    3600,
+    6 * 3600,
+    "`Storage optimization can take several hours` (USER_PIOPS.ModifyingExisting)",
+  ),
   "rds.reboot": assumed(20, 60, "AWS promises nothing; depends on crash recovery"),
   "rds.delete": assumed(120, 400, "AWS publishes no time; does not count in a failover"),
   "rds.start": assumed(60, 180, "an instance whose region returns runs crash recovery first"),
@@ -56,6 +69,7 @@ const table = {
   "autoscaling.launch": assumed(20, 60, "from RunInstances to a running instance"),
   "autoscaling.terminate": assumed(10, 40, "from terminating to terminated"),
   "autoscaling.react": assumed(1, 10, "from a changed desired capacity to the launch"),
+  "autoscaling.standby": assumed(1, 10, "from InService to Standby, and back"),
   "application.boot": assumed(20, 45, "image pull and start of the container on a warm AMI"),
   "elbv2.register": assumed(1, 5, "from RegisterTargets to the first health check"),
   "elbv2.rule": assumed(1, 5, "from ModifyRule to every node of the load balancer"),
@@ -94,6 +108,8 @@ const table = {
     120,
     "https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html",
   ),
+  "ssm.visible": assumed(0.2, 2, "until GetCommandInvocation knows of a command"),
+  "ssm.delivery": assumed(1, 5, "until the agent on a machine has fetched a command"),
   "slack.post": assumed(0.2, 1, "one HTTPS request to Slack"),
 } satisfies Record<string, ModelledDuration>;
 
@@ -101,9 +117,18 @@ export type DurationName = keyof typeof table;
 
 export const durations: Readonly<Record<DurationName, ModelledDuration>> = table;
 
-/** Milliseconds of modelled time, drawn evenly from the range of the entry. */
-export const duration = (random: Random, name: DurationName): number => {
+/** Chance that gives each name the same share every time: how long each thing takes in one world. */
+export interface Shares {
+  shareOf(name: DurationName): number;
+}
+
+/**
+ * Milliseconds of modelled time, drawn evenly from the range of the entry. Two ways of doing one thing
+ * can be compared where `random` gives shares: AWS then takes as long for both, in whatever order.
+ */
+export const duration = (random: Random & Partial<Shares>, name: DurationName): number => {
   const { from, to } = durations[name];
   if (from === to) return from * 1000;
-  return Math.round((from + random.fraction() * (to - from)) * 1000);
+  const share = random.shareOf ? random.shareOf(name) : random.fraction();
+  return Math.round((from + share * (to - from)) * 1000);
 };

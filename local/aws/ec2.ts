@@ -1,21 +1,16 @@
 import type {
   AuthorizeSecurityGroupIngressCommandInput,
   AuthorizeSecurityGroupIngressCommandOutput,
-  CreateLaunchTemplateCommandInput,
-  CreateLaunchTemplateCommandOutput,
   CreateSecurityGroupCommandInput,
   CreateSecurityGroupCommandOutput,
   DescribeInstancesCommandInput,
   DescribeInstancesCommandOutput,
-  DescribeLaunchTemplatesCommandInput,
-  DescribeLaunchTemplatesCommandOutput,
   DescribeSecurityGroupsCommandInput,
   DescribeSecurityGroupsCommandOutput,
   Filter,
   Instance,
   InstanceStateName,
   IpPermission,
-  LaunchTemplate,
   RequestLaunchTemplateData,
   RevokeSecurityGroupIngressCommandInput,
   RevokeSecurityGroupIngressCommandOutput,
@@ -23,6 +18,14 @@ import type {
   Tag,
 } from "@aws-sdk/client-ec2";
 import type { Place } from "../network.ts";
+import {
+  type Blueprints,
+  blueprints,
+  establishImage,
+  templateData,
+  templateOperations,
+  templateVersion,
+} from "./ec2-templates.ts";
 import { pageOf } from "./paging.ts";
 import type { Call, Service, Surroundings } from "./service.ts";
 import { AwsError } from "./service.ts";
@@ -66,9 +69,8 @@ interface Group {
   rules: Rule[];
 }
 
-interface RegionState {
+interface RegionState extends Blueprints {
   groups: Map<string, Group>;
-  templates: Map<string, { template: LaunchTemplate; data: RequestLaunchTemplateData }>;
   machines: Map<string, { machine: Machine; state: InstanceStateName }>;
 }
 
@@ -86,7 +88,7 @@ export const ec2 = (surroundings: Surroundings) => {
   const region: Region = (name) => {
     let state = regions.get(name);
     if (!state) {
-      state = { groups: new Map(), templates: new Map(), machines: new Map() };
+      state = { ...blueprints(), groups: new Map(), machines: new Map() };
       regions.set(name, state);
     }
     return state;
@@ -96,7 +98,7 @@ export const ec2 = (surroundings: Surroundings) => {
     operations: {
       ...groupOperations(surroundings, region),
       ...ingressOperations(surroundings, region),
-      ...templateOperations(surroundings, region),
+      ...templateOperations(surroundings, region, () => hexId(surroundings, "lt")),
       DescribeInstances: describeInstances(region),
     },
   };
@@ -113,13 +115,18 @@ export const ec2 = (surroundings: Surroundings) => {
         }),
       ),
     /** The security groups and the type that a launch template asks for. */
-    launchData: (place: Place, idOrName: string): RequestLaunchTemplateData | undefined => {
-      for (const { template, data } of region(place).templates.values()) {
-        const { LaunchTemplateId, LaunchTemplateName } = template;
-        if (LaunchTemplateId === idOrName || LaunchTemplateName === idOrName) return data;
-      }
-      return undefined;
-    },
+    launchData: (
+      place: Place,
+      idOrName: string,
+      version?: string,
+    ): RequestLaunchTemplateData | undefined => templateData(region(place), idOrName, version),
+    templateVersion: (place: Place, idOrName: string, version: string): number | undefined =>
+      templateVersion(region(place), idOrName, version),
+    /** A machine image that is there when a run begins; answers its id. */
+    establishImage: (place: Place, name: string): string =>
+      establishImage(region(place), { name, owner: surroundings.account }),
+    /** As its owner does who has deregistered it. */
+    removeImage: (place: Place, id: string) => void region(place).images.delete(id),
     /** To be told of every machine: a new one, and each change of its state. */
     track: (machine: Machine, state: InstanceStateName) => {
       const { machines } = region(machine.region);
@@ -298,55 +305,6 @@ const ingressOperations = (surroundings: Surroundings, region: Region) => ({
     const gone = new Set([...named, ...described]);
     group.rules = group.rules.filter((rule) => !gone.has(rule));
     return { Return: true };
-  },
-});
-
-const templateOperations = (surroundings: Surroundings, region: Region) => ({
-  CreateLaunchTemplate: (
-    input: CreateLaunchTemplateCommandInput,
-    call: Call,
-  ): Omit<CreateLaunchTemplateCommandOutput, "$metadata"> => {
-    const { templates } = region(call.region);
-    for (const { template } of templates.values()) {
-      if (template.LaunchTemplateName !== input.LaunchTemplateName) continue;
-      throw refusal(
-        "InvalidLaunchTemplateName.AlreadyExistsException",
-        "Launch template name already in use.",
-      );
-    }
-    const template: LaunchTemplate = {
-      LaunchTemplateId: hexId(surroundings, "lt"),
-      LaunchTemplateName: input.LaunchTemplateName,
-      CreateTime: new Date(surroundings.timeline.now()),
-      DefaultVersionNumber: 1,
-      LatestVersionNumber: 1,
-    };
-    templates.set(template.LaunchTemplateId ?? "", {
-      template,
-      data: input.LaunchTemplateData ?? {},
-    });
-    return { LaunchTemplate: template };
-  },
-  DescribeLaunchTemplates: (
-    input: DescribeLaunchTemplatesCommandInput,
-    call: Call,
-  ): Omit<DescribeLaunchTemplatesCommandOutput, "$metadata"> => {
-    const all = [...region(call.region).templates.values()].map(({ template }) => template);
-    const pick = (
-      wanted: string[] | undefined,
-      key: "LaunchTemplateId" | "LaunchTemplateName",
-      list: LaunchTemplate[],
-    ) => {
-      if (!wanted?.length) return list;
-      const missing = wanted.find((value) => !list.some((template) => template[key] === value));
-      if (missing === undefined) return list.filter((item) => wanted.includes(item[key] ?? ""));
-      const message = `The specified launch template, ${missing}, does not exist.`;
-      throw refusal(`Invalid${key}.NotFoundException`, message);
-    };
-    const byId = pick(input.LaunchTemplateIds, "LaunchTemplateId", all);
-    const found = pick(input.LaunchTemplateNames, "LaunchTemplateName", byId);
-    const page = pageOf(found, input.NextToken, input.MaxResults ?? 200);
-    return { LaunchTemplates: page.items, ...(page.next ? { NextToken: page.next } : {}) };
   },
 });
 

@@ -30,6 +30,8 @@ export interface ListenerState {
   arn: string;
   port: number;
   protocol: "HTTP" | "HTTPS";
+  /** ARN of the default certificate; only TLS listeners have one. */
+  certificate: string | undefined;
   loadBalancer: LoadBalancerState;
   /** By priority; the default rule is last. */
   rules: RuleState[];

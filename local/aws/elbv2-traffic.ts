@@ -3,6 +3,7 @@ import type { HttpRequest, HttpResponse } from "../http.ts";
 import { refused, timedOut } from "../http.ts";
 import type { Network, Place } from "../network.ts";
 import { internet } from "../network.ts";
+import type { Served } from "./elbv2-metrics.ts";
 import type {
   ListenerState,
   LoadBalancerState,
@@ -28,9 +29,15 @@ export interface Traffic {
   serve(nameOrAddress: string, request: HttpRequest, from?: Place): Promise<HttpResponse>;
 }
 
+/** Whoever counts requests; without it nothing is measured. */
+export interface Counting {
+  now(): number;
+  count(served: Served): void;
+}
+
 export const traffic = (
   registry: Registry,
-  ports: { network: Network; send: SendToTarget },
+  ports: { network: Network; send: SendToTarget; counting?: Counting },
 ): Traffic => ({
   serve: async (nameOrAddress, request, from = internet) => {
     const loadBalancer = registry.byAddress(nameOrAddress) ?? registry.byName(nameOrAddress);
@@ -38,14 +45,29 @@ export const traffic = (
     if (!ports.network.reachable(from, loadBalancer.region)) throw timedOut(nameOrAddress);
     const listener = listenerFor(loadBalancer);
     if (!listener) throw refused(nameOrAddress);
+    const told = ports.counting && counted(ports.counting, loadBalancer);
     const action = actionFor(listener.rules, request);
-    if (action?.Type === "fixed-response") return fixedResponse(action);
+    if (action?.Type === "fixed-response") return answered(fixedResponse(action), told);
     const arn = action && forwardedTo([action]);
     const group = arn ? registry.region(loadBalancer.region).targetGroups.get(arn) : undefined;
-    if (!group) return failure(503, "Service Temporarily Unavailable");
-    return forward(group, request, ports.send);
+    return group ? forward(group, request, ports.send, told) : answered(unavailable(), told);
   },
 });
+
+type Told = (served: Pick<Served, "chosen" | "status" | "by">) => void;
+
+const counted = ({ now, count }: Counting, loadBalancer: LoadBalancerState): Told => {
+  const begunAt = now();
+  return (served) => count({ ...served, loadBalancer, seconds: (now() - begunAt) / 1000 });
+};
+
+/** What the load balancer says itself. */
+const answered = (response: HttpResponse, told: Told | undefined): HttpResponse => {
+  told?.({ status: response.status, by: "balancer" });
+  return response;
+};
+
+const unavailable = () => failure(503, "Service Temporarily Unavailable");
 
 /** With several listeners the one for TLS: here TLS ends before the load balancer. */
 const listenerFor = ({ listeners }: LoadBalancerState): ListenerState | undefined =>
@@ -110,18 +132,23 @@ const forward = async (
   group: TargetGroupState,
   request: HttpRequest,
   send: SendToTarget,
+  told: Told | undefined,
 ): Promise<HttpResponse> => {
   const targets = candidates(group);
   group.turn += 1;
   const target = targets[group.turn % targets.length];
-  if (!target) return failure(503, "Service Temporarily Unavailable");
+  if (!target) return answered(unavailable(), told);
+  const chosen = { group, target };
   target.inFlight += 1;
   try {
-    return await send(group.region, target, request);
+    const response = await send(group.region, target, request);
+    told?.({ chosen, status: response.status, by: "target" });
+    return response;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ETIMEDOUT"
-      ? failure(504, "Gateway Time-out")
-      : failure(502, "Bad Gateway");
+    const isLate = (error as NodeJS.ErrnoException).code === "ETIMEDOUT";
+    const response = isLate ? failure(504, "Gateway Time-out") : failure(502, "Bad Gateway");
+    told?.({ chosen, status: response.status, by: "balancer" });
+    return response;
   } finally {
     target.inFlight -= 1;
   }

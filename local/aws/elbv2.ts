@@ -24,7 +24,7 @@ import type {
 } from "./elbv2-state.ts";
 import { forwardedTo, groupOf, hex, missing, prefix, registry } from "./elbv2-state.ts";
 import { targetKeeper } from "./elbv2-targets.ts";
-import type { SendToTarget } from "./elbv2-traffic.ts";
+import type { Counting, SendToTarget } from "./elbv2-traffic.ts";
 import { traffic } from "./elbv2-traffic.ts";
 import { pageOf } from "./paging.ts";
 import type { Call, Service, Surroundings } from "./service.ts";
@@ -38,12 +38,12 @@ export interface LoadBalancingOptions {
 /** Application load balancers: their API, their health checks and the requests through them. */
 export const elbv2 = (
   surroundings: Surroundings,
-  ports: { send: SendToTarget },
+  ports: { send: SendToTarget; counting?: Counting },
   options: LoadBalancingOptions = {},
 ) => {
   const all = registry();
   const targets = targetKeeper(surroundings, all, ports.send);
-  const { serve } = traffic(all, { network: surroundings.network, send: ports.send });
+  const { serve } = traffic(all, { network: surroundings.network, ...ports });
   const service: Service = {
     name: "elastic-load-balancing-v2",
     operations: {
@@ -73,6 +73,8 @@ export const elbv2 = (
     /** Which load balancer answers at an address, for whoever listens there. */
     at: (address: string) => all.byAddress(address),
     loadBalancers: all.loadBalancers,
+    /** Everything that a region has, for whoever measures it. */
+    inRegion: all.region,
     /**
      * What Route 53 takes from an alias with EvaluateTargetHealth: every target group that has
      * targets has a healthy one
@@ -179,7 +181,15 @@ const listenerOperations = (surroundings: Surroundings, all: Registry) => ({
     const tail = loadBalancer.arn.split(":loadbalancer/")[1] ?? "";
     const actions = input.DefaultActions ?? [];
     const arn = `${prefix(call)}:listener/${tail}/${hex(surroundings)}`;
-    const listener: ListenerState = { arn, port, protocol: Protocol, loadBalancer, rules: [] };
+    const certificate = Protocol === "HTTPS" ? input.Certificates?.[0]?.CertificateArn : undefined;
+    const listener: ListenerState = {
+      arn,
+      port,
+      protocol: Protocol,
+      certificate,
+      loadBalancer,
+      rules: [],
+    };
     const effective = { conditions: [], actions };
     addRule(surroundings, state, listener, { ...effective, priority: Infinity, effective });
     loadBalancer.listeners.push(listener);
@@ -207,6 +217,7 @@ const listenerShown = (one: ListenerState): Listener => ({
   LoadBalancerArn: one.loadBalancer.arn,
   Port: one.port,
   Protocol: one.protocol,
+  ...(one.certificate ? { Certificates: [{ CertificateArn: one.certificate }] } : {}),
   DefaultActions: one.rules.at(-1)?.actions ?? [],
 });
 

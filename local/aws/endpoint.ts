@@ -20,9 +20,29 @@ export interface Endpoint {
    * reach the region, or a fault swallows the answer: silence is how AWS fails in an outage.
    */
   handle(request: WireRequest, from: Place): Promise<WireResponse>;
+  /**
+   * The same without a wire between: what a request would carry goes in, what its answer would carry
+   * comes out. Undefined when no service here has the operation.
+   */
+  ask(question: Question, from: Place): Promise<Answered | undefined>;
   /** Loads the schemas of all services: needed before virtual time, which cannot wait for files. */
   ready(): Promise<void>;
 }
+
+/** A request that needs no decoding. The input belongs to the endpoint from then on. */
+export interface Question {
+  scope: Scope;
+  /** A model that is loaded, and the name of one of its operations. */
+  model: Model;
+  operation: string;
+  input: Record<string, unknown>;
+  trace: string | undefined;
+}
+
+/** The output belongs to the state machine: whoever keeps it copies it. */
+export type Answered =
+  | { output: Record<string, unknown>; requestId: string }
+  | { refusal: WireResponse };
 
 export type Outcome =
   | { kind: "answered"; output: Record<string, unknown> }
@@ -54,6 +74,17 @@ export interface EndpointOptions {
 /** Control planes of these services stand in us-east-1, whatever region the client names. */
 const homedInUsEast1 = new Set(["route53", "iam"]);
 
+type Spoken = Exclude<Outcome, { kind: "silent" }>;
+
+/** Refusals are encoded in the light of their request: this one wants everything they can say. */
+const wireless: WireRequest = {
+  method: "POST",
+  path: "/",
+  query: {},
+  headers: { "x-amzn-query-mode": "true" },
+  body: "",
+};
+
 /** A request that was understood, and the operation that answers it. */
 interface Asked {
   call: Call;
@@ -69,15 +100,10 @@ export const endpoint = (
   services: Service[],
   options: EndpointOptions = {},
 ): Endpoint => {
-  const { network } = surroundings;
+  const { account } = surroundings;
   const byName = new Map(services.map((service) => [service.name, service]));
-  const conduct = conductor(surroundings.timeline, options);
+  const { silentTowards, outcomeOf } = answering(surroundings, options);
   let requests = 0;
-
-  const silentTowards = (from: Place, { signingName, region }: Scope): boolean => {
-    if (!network.reachable(from, region)) return true;
-    return homedInUsEast1.has(signingName) && network.controlPlanesSilent();
-  };
 
   const handle = async (request: WireRequest, from: Place): Promise<WireResponse> => {
     const requestId = uuidOf((requests += 1));
@@ -93,16 +119,15 @@ export const endpoint = (
     if (!operation || !run) {
       return notImplemented(model, request, scope.signingName, operationName, requestId);
     }
-    const call = callOf(scope, operationName, from, surroundings.account);
+    const call = callOf(scope, operationName, from, account);
     const refuse = (error: AwsError) => encodeError(model, format, request, error, requestId);
+    const read = await input().catch(unreadable);
+    if (read instanceof AwsError) return refuse(read);
+    const asked = { call, input: read, format, operation, run };
+    const outcome = await outcomeOf(asked, scope, request.headers["x-amzn-trace-id"]);
+    if (!outcome) return never();
+    if (outcome.kind === "refused") return refuse(outcome.error);
     try {
-      const read = await input().catch(unreadable);
-      if (read instanceof AwsError) return await refuse(read);
-      const asked = { call, input: read, format, operation, run };
-      const outcome = await conduct(asked, request.headers["x-amzn-trace-id"]);
-      // A region that died while it worked on the call can no longer send the answer.
-      if (outcome.kind === "silent" || silentTowards(from, scope)) return never();
-      if (outcome.kind === "refused") return await refuse(outcome.error);
       return await encodeOutput(model, { format, operation }, outcome.output, requestId);
     } catch (error) {
       if (!options.onBug) throw error;
@@ -111,10 +136,53 @@ export const endpoint = (
     }
   };
 
+  const ask = async (question: Question, from: Place): Promise<Answered | undefined> => {
+    const { scope, model, input, trace } = question;
+    const { format } = model;
+    const operation = model.operations.get(question.operation);
+    const run = byName.get(model.name)?.operations[question.operation];
+    if (!operation || !run) return undefined;
+    const requestId = uuidOf((requests += 1));
+    if (silentTowards(from, scope)) return never();
+    const call = callOf(scope, question.operation, from, account);
+    const outcome = await outcomeOf({ call, input, format, operation, run }, scope, trace);
+    if (!outcome) return never();
+    if (outcome.kind === "answered") return { output: outcome.output, requestId };
+    return { refusal: await encodeError(model, format, wireless, outcome.error, requestId) };
+  };
+
   return {
     handle,
+    ask,
     ready: async () => void (await Promise.all(services.map(({ name }) => loadModel(name)))),
   };
+};
+
+/** What becomes of a call that was understood, and who gets to know. */
+const answering = ({ network, timeline }: Surroundings, options: EndpointOptions) => {
+  const conduct = conductor(timeline, options);
+  const silentTowards = (from: Place, { signingName, region }: Scope): boolean => {
+    if (!network.reachable(from, region)) return true;
+    return homedInUsEast1.has(signingName) && network.controlPlanesSilent();
+  };
+  /** Undefined when nobody is told. */
+  const outcomeOf = async (
+    asked: Asked,
+    scope: Scope,
+    trace: string | undefined,
+  ): Promise<Spoken | undefined> => {
+    try {
+      const outcome = await conduct(asked, trace);
+      // A region that died while it worked on the call can no longer send the answer.
+      if (outcome.kind === "silent" || silentTowards(asked.call.from, scope)) return undefined;
+      return outcome;
+    } catch (error) {
+      if (!options.onBug) throw error;
+      options.onBug(error, asked.call);
+      return { kind: "refused", error: internalFailure(String(error)) };
+    }
+  };
+  return { silentTowards, outcomeOf };
 };
 
 /** Runs one operation between the observer's hooks, under the fault that struck it, if any. */
@@ -140,7 +208,7 @@ const conductor = (timeline: Timeline, { faults, observe = {} }: EndpointOptions
   return async (asked: Asked, trace: string | undefined): Promise<Outcome> => {
     const { call, input } = asked;
     if (observe.before && (await observe.before(call, input, trace)) === "silence") return never();
-    const outcome = await perform(asked, faults?.strike(call));
+    const outcome = await perform(asked, faults?.strike(call, input, trace));
     if (!observe.after) return outcome;
     const verdict = await observe.after(call, input, outcome, trace);
     return verdict === "silence" ? never() : outcome;
@@ -164,6 +232,7 @@ const callOf = (scope: Scope, operation: string, from: Place, account: string): 
   region: scope.region,
   from,
   account: /\d{12}/.exec(scope.accessKeyId)?.[0] ?? account,
+  accessKeyId: scope.accessKeyId,
 });
 
 /** A promise of its own for each call, since a shared one would keep every waiter for ever. */

@@ -24,8 +24,12 @@ export interface FaultRule {
     operation?: string;
     region?: Place;
     from?: Place;
+    /** By what is asked, and by whom: `caller` is the trace that the request carries. */
+    asks?(call: Call, input: unknown, caller: string | undefined): boolean;
   };
   kind: FaultKind;
+  /** Only for `stale`: passes over reads that were never answered otherwise before. */
+  older?: true;
   /** Of each matching call, 0 to 1. 1 when absent. */
   probability?: number;
   /** How many calls it hits at most. No bound when absent. */
@@ -40,7 +44,7 @@ export interface Faults {
   /** Adds a rule; the function that comes back takes it away again. */
   add(rule: FaultRule): () => void;
   /** What befalls this call: of several rules that match, the first added that fires. */
-  strike(call: Call): Strike | undefined;
+  strike(call: Call, input?: unknown, caller?: string): Strike | undefined;
   /** For the endpoint: keeps answers of reads while a rule could give them out again. */
   remember(call: Call, input: unknown, output: unknown): void;
   /** The answer that the same read got before, if there was one: a different one where possible. */
@@ -79,15 +83,26 @@ export const faults = (random: Random, rules: FaultRule[] = []): Faults => {
     return true;
   };
 
+  const known = (call: Call, input: unknown): Answers | undefined => {
+    const key = question(call, input);
+    return key === undefined ? undefined : answers.get(key);
+  };
+  const hasOlder = (call: Call, input: unknown): boolean =>
+    known(call, input)?.differentBefore !== undefined;
+
   return {
     add: (rule) => {
       const entry = { rule, seen: 0, hits: 0 };
       armed.add(entry);
       return () => void armed.delete(entry);
     },
-    strike: (call) => {
+    strike: (call, input, caller) => {
       for (const entry of armed) {
-        if (!matches(entry.rule, call) || !fires(entry)) continue;
+        const { match, kind, older } = entry.rule;
+        if (!matches(entry.rule, call)) continue;
+        if (kind === "stale" && older && !hasOlder(call, input)) continue;
+        if (match?.asks && !match.asks(call, input, caller)) continue;
+        if (!fires(entry)) continue;
         return { kind: entry.rule.kind, milliseconds: entry.rule.milliseconds ?? 1000 };
       }
       return undefined;
@@ -96,15 +111,14 @@ export const faults = (random: Random, rules: FaultRule[] = []): Faults => {
       if (![...armed].some(({ rule }) => rule.kind === "stale" && matches(rule, call))) return;
       const key = question(call, input);
       if (key === undefined) return;
-      const known = answers.get(key);
-      if (known && isDeepStrictEqual(known.last, output)) return;
-      const differentBefore = known && { output: known.last };
+      const before = answers.get(key);
+      if (before && isDeepStrictEqual(before.last, output)) return;
+      const differentBefore = before && { output: before.last };
       answers.set(key, { last: structuredClone(output), differentBefore });
     },
     recall: (call, input) => {
-      const key = question(call, input);
-      const known = key === undefined ? undefined : answers.get(key);
-      return known && structuredClone(known.differentBefore ?? { output: known.last });
+      const found = known(call, input);
+      return found && structuredClone(found.differentBefore ?? { output: found.last });
     },
   };
 };

@@ -5,6 +5,7 @@ import type {
   Tag,
 } from "@aws-sdk/client-rds";
 import type { Place } from "../network.ts";
+import { type Disk, newDisk } from "./rds-storage.ts";
 import type { Surroundings } from "./service.ts";
 
 /** One instance as RDS keeps it. */
@@ -28,7 +29,14 @@ export interface RdsInstance {
   down: boolean;
   /** How often a promotion has taken effect. */
   promotions: number;
+  disk: Disk;
+  /** As busy as it is to look. */
+  cpuPercent: number;
+  /** Where it runs, and where its standby does if it has one. */
+  zones: string[];
 }
+
+const usualCpuPercent = 15;
 
 /** Identifiers are unique in a region only, the engine's in the whole cloud. */
 export const engineId = (region: Place, identifier: string): string =>
@@ -73,6 +81,9 @@ const recordOf = (surroundings: Surroundings, described: Described): RdsInstance
     built: false,
     down: false,
     promotions: 0,
+    disk: newDisk(details.AllocatedStorage ?? 0, surroundings.timeline.now()),
+    cpuPercent: usualCpuPercent,
+    zones: [`${region}a`, `${region}b`],
   };
 };
 
@@ -191,6 +202,8 @@ export const describeInstance = (
   const described: DBInstance = {
     ...details,
     PendingModifiedValues: { ...details.PendingModifiedValues },
+    AvailabilityZone: instance.zones[0],
+    ...(details.MultiAZ ? { SecondaryAvailabilityZone: instance.zones[1] } : {}),
     ReadReplicaDBInstanceIdentifiers: replicas,
     TagList: [...instance.tags],
   };

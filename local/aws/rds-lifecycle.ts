@@ -12,6 +12,7 @@ import {
   record,
   wake,
 } from "./rds-state.ts";
+import { rest } from "./rds-storage.ts";
 
 /** Adds an instance and lets the engine build it; resolves when the engine has. */
 export const build = async (
@@ -94,7 +95,7 @@ export const reboot = (state: RdsState, instance: RdsInstance): void => {
   instance.details.DBInstanceStatus = "rebooting";
   inBackground(state, async () => {
     await restart(state, instance, "rds.reboot");
-    instance.details.DBInstanceStatus = "available";
+    rest(state, instance);
   });
 };
 

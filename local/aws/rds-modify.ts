@@ -10,6 +10,7 @@ import {
   type RdsState,
   record,
 } from "./rds-state.ts";
+import { beginOptimization, refuseStorage, rest } from "./rds-storage.ts";
 
 type Input = ModifyDBInstanceCommandInput;
 
@@ -89,6 +90,7 @@ const isEmpty = (change: Change): boolean =>
 /** Takes a modification of an available instance in, and applies it in the background. */
 export const modify = (state: RdsState, instance: RdsInstance, input: Input): void => {
   const { details } = instance;
+  refuseStorage(state, instance, input);
   const newId = newIdentifier(state, instance, input);
   Object.assign(details, chosen(input, details, atOnce));
   const [first, second] = [soon(input, details), later(input, details)];
@@ -109,13 +111,16 @@ export const modify = (state: RdsState, instance: RdsInstance, input: Input): vo
       await finish(state, instance, first);
     }
     if (restarting) {
-      await pass(state, instance, "rds.convert");
+      const grows = "AllocatedStorage" in second.apply;
+      const isAll = grows && Object.keys(second.apply).length === 1;
+      await pass(state, instance, isAll ? "rds.storage" : "rds.convert");
       const restarts = ["DBInstanceClass", "EngineVersion"].some((name) => name in second.apply);
       if (restarts) await state.engine.restart(instance.engineId);
       await finish(state, instance, second);
+      if (grows) beginOptimization(state, instance);
     }
     if (renaming !== undefined) await rename(state, instance, renaming);
-    details.DBInstanceStatus = "available";
+    rest(state, instance);
     record(state, instance, "configuration change", "Finished applying the modification.");
   });
 };

@@ -73,6 +73,22 @@ export const findAvailable = (
   return instance;
 };
 
+/**
+ * As `findAvailable`, and with a volume that is being optimized or is full: an instance takes
+ * modifications then (USER_PIOPS.ModifyingExisting, "Viewing DB instance status").
+ */
+export const findModifiable = (
+  state: RdsState,
+  region: Place,
+  id: string | undefined,
+): RdsInstance => {
+  const instance = find(state, region, id);
+  const status = instance.details.DBInstanceStatus ?? "";
+  return ["storage-optimization", "storage-full"].includes(status)
+    ? instance
+    : findAvailable(state, region, id);
+};
+
 export const invalidState = (message: string): AwsError =>
   new AwsError("InvalidDBInstanceStateFault", message);
 

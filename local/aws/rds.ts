@@ -1,3 +1,4 @@
+import type { MetricDatum } from "@aws-sdk/client-cloudwatch";
 import type {
   AddTagsToResourceCommandInput,
   CreateDBInstanceCommandInput,
@@ -19,6 +20,7 @@ import type { Place, RegionState } from "../network.ts";
 import type { Address, DatabaseEngine } from "../postgres/engine.ts";
 import { duration } from "./durations.ts";
 import { pageOf } from "./paging.ts";
+import { forceFailover } from "./rds-failover.ts";
 import {
   describeInstance,
   engineId,
@@ -43,6 +45,7 @@ import {
   alreadyExists,
   find,
   findAvailable,
+  findModifiable,
   inBackground,
   invalidParameter,
   invalidState,
@@ -50,11 +53,15 @@ import {
   type RdsState,
   wake,
 } from "./rds-state.ts";
+import { settle } from "./rds-storage.ts";
+import { upkeep } from "./rds-upkeep.ts";
+import { databaseData, type Strain, strain } from "./rds-vitals.ts";
 import { AwsError, type Call, type Operation, type Service, type Surroundings } from "./service.ts";
 
 export { engineId } from "./rds-instance.ts";
 
-export interface Rds {
+export interface Rds
+  extends Pick<ReturnType<typeof upkeep>, "establishParameterGroup" | "planMaintenance"> {
   service: Service;
   /** An instance that is there when a run begins: built by the engine, without modelled time. */
   establish(region: Place, input: EstablishedInstance): Promise<DBInstance>;
@@ -68,6 +75,11 @@ export interface Rds {
   startBackup(region: Place, id: string): void;
   /** How often the promotion of an instance has taken effect, in all regions when none is given. */
   promotions(id: string, region?: Place): number;
+  /** Fills its volume, or keeps its processor busy. */
+  strain(region: Place, id: string, what: Strain): void;
+  /** What RDS would put into CloudWatch now. */
+  vitals(region: Place): Promise<MetricDatum[]>;
+  regions(): Place[];
   /** The security groups in force, so that others can hold connections to them. */
   securityGroups(region: Place, id: string): string[];
 }
@@ -85,6 +97,7 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
     sleepers: new Map(),
     errorNoticedAfterMilliseconds: duration(surroundings.random, "rds.replica-error"),
   };
+  const { operations: upkeepOperations, ...planned } = upkeep();
   const established = async (instance: RdsInstance, make: () => Promise<Address>) => {
     state.instances.set(instance.engineId, instance);
     await build(state, instance, make);
@@ -98,8 +111,10 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
         ...instanceOperations(state),
         ...snapshotOperations(state),
         ...listings(state),
+        ...upkeepOperations,
       } as Record<string, Operation>,
     },
+    ...planned,
     establish: (region, input) => {
       const instance = newPrimary(surroundings, region, input);
       return established(instance, () => engine.create(wantedOf(instance, input)));
@@ -117,6 +132,9 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
       for (const instance of state.instances.values()) relink(state, instance);
       if (next !== "dead") wake(state, region);
     },
+    strain: (region, id, what) => strain(state, find(state, region, id), what),
+    vitals: (region) => databaseData(state, region),
+    regions: () => [...state.instances.values()].map(({ region }) => region),
     startBackup: (region, id) => startBackup(state, findAvailable(state, region, id)),
     promotions: (id, region) =>
       [...state.instances.values()]
@@ -129,13 +147,15 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
   };
 };
 
-const described = (state: RdsState, instance: RdsInstance): DBInstance =>
-  describeInstance(
+const described = (state: RdsState, instance: RdsInstance): DBInstance => {
+  settle(state, instance);
+  return describeInstance(
     instance,
     state.instances.values(),
     state.surroundings.timeline.now(),
     state.errorNoticedAfterMilliseconds,
   );
+};
 
 const placeOf = ({ engineId: id, region }: RdsInstance) => ({ id, region });
 
@@ -194,7 +214,7 @@ const instanceOperations = (state: RdsState) => ({
     return { DBInstance: described(state, instance) };
   },
   ModifyDBInstance: (input: ModifyDBInstanceCommandInput, { region }: Call) => {
-    const instance = findAvailable(state, region, input.DBInstanceIdentifier);
+    const instance = findModifiable(state, region, input.DBInstanceIdentifier);
     if (instance.source && input.MasterUserPassword !== undefined) {
       throw invalidState(`${instance.id} is a read replica: change the password on its source.`);
     }
@@ -205,8 +225,9 @@ const instanceOperations = (state: RdsState) => ({
     return { DBInstance: described(state, instance) };
   },
   RebootDBInstance: (input: RebootDBInstanceCommandInput, { region }: Call) => {
-    const instance = findAvailable(state, region, input.DBInstanceIdentifier);
-    reboot(state, instance);
+    const instance = findModifiable(state, region, input.DBInstanceIdentifier);
+    if (input.ForceFailover) forceFailover(state, instance);
+    else reboot(state, instance);
     return { DBInstance: described(state, instance) };
   },
   DeleteDBInstance: (input: DeleteDBInstanceCommandInput, { region }: Call) => {
@@ -332,10 +353,20 @@ const listings = (state: RdsState) => ({
   DescribeEvents: (input: DescribeEventsCommandInput, { region }: Call) => {
     const end = input.EndTime?.getTime() ?? state.surroundings.timeline.now();
     const start = input.StartTime?.getTime() ?? end - (input.Duration ?? 60) * 60_000;
-    const found = state.events.filter(({ region: there, Date: at, SourceIdentifier }) => {
-      const time = at?.getTime() ?? 0;
-      const named = [undefined, SourceIdentifier].includes(input.SourceIdentifier);
-      return there === region && time >= start && time <= end && named;
+    const { SourceIdentifier: wanted, SourceType: type, EventCategories: kinds } = input;
+    if (wanted !== undefined && type === undefined) {
+      throw invalidParameter("InvalidParameterCombination", "SourceIdentifier needs a SourceType.");
+    }
+    const found = state.events.filter((event) => {
+      const time = event.Date?.getTime() ?? 0;
+      return (
+        event.region === region &&
+        time >= start &&
+        time <= end &&
+        [undefined, event.SourceIdentifier].includes(wanted) &&
+        [undefined, event.SourceType].includes(type) &&
+        (!kinds?.length || event.EventCategories?.some((kind) => kinds.includes(kind)))
+      );
     });
     const { items, next } = pageOf(found, input.Marker, pageSize(input.MaxRecords));
     return { Events: items.map(({ region: _, ...event }) => event), Marker: next };

@@ -178,6 +178,8 @@ class Secrets {
   #send(secret: Secret): void {
     const snapshot = { versions: copied(secret.versions), revision: secret.revision };
     for (const [region, replica] of secret.replicas) {
+      // It has that already: a request that is repeated because its answer was lost changes nothing.
+      if (replica.received >= snapshot.revision) continue;
       Object.assign(replica, { status: "InProgress", why: undefined });
       const delay = duration(this.#surroundings.random, "secretsmanager.replication");
       this.#surroundings.timeline.after(delay, () => this.#arrive(secret, region, snapshot));

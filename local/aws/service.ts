@@ -12,6 +12,8 @@ export interface Call {
   /** Where the caller stands: a region, or `internet`. */
   from: Place;
   account: string;
+  /** Whose signature it is; absent when nobody signed. */
+  accessKeyId?: string;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import type { Place } from "../network.ts";
 import type { Timeline } from "../time/timeline.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Answered, Endpoint, Question } from "./endpoint.ts";
 import { bodyBytes, plainBytes, type WireRequest, type WireResponse } from "./wire.ts";
 
 export interface InProcessOptions {
@@ -37,6 +37,8 @@ export interface InProcessHandler {
     request: SdkRequest,
     options?: { requestTimeout?: number; abortSignal?: unknown },
   ): Promise<{ response: SdkResponse }>;
+  /** The same way without a wire; undefined when the endpoint does not have the operation. */
+  ask(question: Omit<Question, "trace">): Promise<Answered | undefined>;
   /** The same way to the same endpoint with another bound. */
   bounded(requestTimeoutMilliseconds: number): InProcessHandler;
   destroy(): void;
@@ -54,6 +56,35 @@ export const inProcess = (
 ): InProcessHandler => {
   const { signal, trace, latencyMilliseconds } = options;
   let bound = options.requestTimeoutMilliseconds ?? 5000;
+  /** There and back within the bound, unless the caller is killed: then nothing comes back. */
+  const carried = <Sent>(
+    send: () => Promise<Sent>,
+    {
+      requestTimeout = bound,
+      abortSignal,
+    }: { requestTimeout?: number; abortSignal?: unknown } = {},
+  ) =>
+    new Promise<Sent>((resolve, reject) => {
+      if (signal?.aborted) return;
+      const abort = abortSignal as AbortSignal | undefined;
+      if (abort?.aborted) return reject(abortError());
+      const expired = timeline.after(requestTimeout, () => {
+        if (!signal?.aborted) reject(timeoutError(requestTimeout));
+      });
+      abort?.addEventListener("abort", () => reject(abortError()), { once: true });
+      const settle = (act: () => void) => {
+        expired.cancel();
+        if (!signal?.aborted) act();
+      };
+      const travel = async () => {
+        if (latencyMilliseconds) await timeline.sleep(latencyMilliseconds());
+        // Killed on the way: the request is not sent.
+        if (signal?.aborted) return;
+        const sent = await send();
+        settle(() => resolve(sent));
+      };
+      travel().catch((error: unknown) => settle(() => reject(error)));
+    });
   return {
     metadata: { handlerProtocol: "in process" },
     destroy: () => undefined,
@@ -63,29 +94,11 @@ export const inProcess = (
       if (key === "requestTimeout" && typeof value === "number") bound = value;
     },
     httpHandlerConfigs: () => ({ requestTimeout: bound }),
-    handle: async (request, { requestTimeout = bound, abortSignal } = {}) => {
+    ask: (question) => carried(() => endpoint.ask({ ...question, trace }, from)),
+    handle: async (request, sent) => {
       const wire = await wireRequest(request, trace);
-      return new Promise((resolve, reject) => {
-        if (signal?.aborted) return;
-        const abort = abortSignal as AbortSignal | undefined;
-        if (abort?.aborted) return reject(abortError());
-        const expired = timeline.after(requestTimeout, () => {
-          if (!signal?.aborted) reject(timeoutError(requestTimeout));
-        });
-        abort?.addEventListener("abort", () => reject(abortError()), { once: true });
-        const settle = (act: () => void) => {
-          expired.cancel();
-          if (!signal?.aborted) act();
-        };
-        const travel = async () => {
-          if (latencyMilliseconds) await timeline.sleep(latencyMilliseconds());
-          // Killed on the way: the request is not sent.
-          if (signal?.aborted) return;
-          const answer = await endpoint.handle(wire, from);
-          settle(() => resolve({ response: sdkResponse(wire, answer) }));
-        };
-        travel().catch((error: unknown) => settle(() => reject(error)));
-      });
+      const answer = await carried(() => endpoint.handle(wire, from), sent);
+      return { response: sdkResponse(wire, answer) };
     },
   };
 };

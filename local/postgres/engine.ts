@@ -50,6 +50,11 @@ export interface DatabaseEngine {
   removeSnapshot(snapshotId: string): Promise<void>;
   restore(snapshotId: string, instance: Pick<NewInstance, "id" | "region">): Promise<Address>;
   setMasterPassword(id: string, password: string): Promise<void>;
+  /**
+   * What can be measured of a running instance. An engine that works in the machine's time has no lag to
+   * tell of in modelled seconds.
+   */
+  vitals?(id: string): Promise<{ connections: number; lagSeconds?: number }>;
   /** To be called whenever who may reach whom has changed: cuts what is no longer allowed. */
   reconsider(): void;
   /** Stops everything and removes every trace. Safe to call twice. */

@@ -3,6 +3,9 @@ import type { Place } from "../network.ts";
 import type { Timeline } from "../time/timeline.ts";
 import type { Address, DatabaseEngine, NewInstance, ReplicaPosition } from "./engine.ts";
 import {
+  addBackend,
+  type Backend,
+  type ConnectionLimit,
   type DatabaseError,
   type ModelledSession,
   openSession,
@@ -16,6 +19,8 @@ export interface ModelledEngineOptions {
   reachable(from: Place, to: Place): boolean;
   /** The security group of an instance: whether a new session of `user` gets through. */
   admit?(instanceId: string, user: string): boolean;
+  /** How many sessions an instance takes; any number when not given. */
+  connections?: ConnectionLimit & { mayUseReserve(user: string): boolean };
   /** Milliseconds that a commit takes to a replica, drawn per replica; 40 to 400 when not given. */
   lagMilliseconds?: { from: number; to: number };
 }
@@ -31,6 +36,12 @@ export interface ModelledEngine extends DatabaseEngine {
   /** Every commit of the instance in order, its own and those it replayed. For judges. */
   history(id: string): Log;
   positions(id: string): ReplicaPosition;
+  /**
+   * Opens transactions that nobody goes on with, as a client does that forgets to commit. They hold their
+   * connections until they are terminated or the instance is restarted. Gives how many there was room
+   * for.
+   */
+  forget(id: string, of: { user: string; application?: string; sessions: number }): number;
   /** Lets commits take this much longer to become visible on a replica. */
   delayReplay(id: string, milliseconds: number): void;
 }
@@ -48,7 +59,8 @@ export interface Instance {
   store: Store;
   following: Following | undefined;
   /** The open sessions of each user. */
-  sessions: Map<string, Set<object>>;
+  sessions: Map<string, Set<Backend>>;
+  lastPid: number;
 }
 
 interface Following {
@@ -129,7 +141,9 @@ export const modelledEngine = (options: ModelledEngineOptions): ModelledEngine =
       const { log, store } = current(id);
       return log.slice(0, store.replayed);
     },
+    vitals: async (id) => vitalsOf(current(id), options.timeline.now()),
     positions: (id) => positionsOf(current(id)),
+    forget: (id, of) => forget(options, current(id), of),
     delayReplay: (id, milliseconds) => {
       const { following } = current(id);
       if (following) following.replayDelayMilliseconds = milliseconds;
@@ -144,6 +158,19 @@ const atAddress = ({ instances }: Model, { host, port }: Address): Instance | un
   return undefined;
 };
 
+const forget = (
+  { connections, timeline }: ModelledEngineOptions,
+  instance: Instance,
+  { user, application = "", sessions }: { user: string; application?: string; sessions: number },
+): number => {
+  const used = [...instance.sessions.values()].reduce((sum, { size }) => sum + size, 0);
+  const room = connections ? connections.most - connections.reserved - used : sessions;
+  const count = Math.max(0, Math.min(sessions, room));
+  const of = { user, application, state: "idle in transaction" } as const;
+  for (let made = 0; made < count; made += 1) addBackend(instance, timeline.now(), of);
+  return count;
+};
+
 const sessionPorts = (model: Model, current: (id: string) => Instance, id: string) => {
   const { options } = model;
   return {
@@ -153,6 +180,9 @@ const sessionPorts = (model: Model, current: (id: string) => Instance, id: strin
       return instance?.running === true && options.reachable(from, instance.region);
     },
     admit: (user: string) => options.admit?.(id, user) ?? true,
+    now: () => options.timeline.now(),
+    limit: () => options.connections,
+    mayUseReserve: (user: string) => options.connections?.mayUseReserve(user) ?? true,
     commit: (instance: Instance, change: Change) => commit(model, instance, change),
     positions: positionsOf,
   };
@@ -178,6 +208,7 @@ const add = (
     store: storeAt(log, log.length),
     following: undefined,
     sessions: new Map(),
+    lastPid: 1000,
   };
   instances.set(id, instance);
   return instance;
@@ -269,6 +300,20 @@ const commit = (model: Model, instance: Instance, change: Change): string => {
   log.push({ lsn, at: model.options.timeline.now(), ...change });
   instance.store = storeAt(log, log.length, instance.store);
   return lsnText(lsn);
+};
+
+/** RDS switches the log of an idle source every five minutes, so that the lag does not pass that. */
+const idleLagSeconds = 300;
+
+/** Lag is the age of the last commit that can be seen, as RDS for PostgreSQL measures it. */
+const vitalsOf = ({ sessions, following, log, store }: Instance, now: number) => {
+  let connections = 0;
+  for (const open of sessions.values()) connections += open.size;
+  if (!following) return { connections };
+  const age = (now - (log[store.replayed - 1]?.at ?? now)) / 1000;
+  const isIdle =
+    following.linkedSince !== undefined && following.source.log.length === store.replayed;
+  return { connections, lagSeconds: isIdle ? Math.min(age, idleLagSeconds) : age };
 };
 
 const positionsOf = ({ log, store }: Instance): ReplicaPosition => ({

@@ -67,6 +67,14 @@ export const realEngine = async (options: RealEngineOptions): Promise<RealEngine
     reconsider: () => {
       for (const instance of instances.values()) instance.proxy.reconsider();
     },
+    vitals: (id) =>
+      asAdministrator(context, instanceOf(context, id), async (client) => {
+        const { rows } = await client.query<{ connections: number }>(
+          "select count(*)::int as connections from pg_stat_activity " +
+            "where backend_type = 'client backend' and pid <> pg_backend_pid()",
+        );
+        return { connections: rows[0]?.connections ?? 0 };
+      }),
     administration: (id) => administration(context, instanceOf(context, id)),
     positions: (id) => asAdministrator(context, instanceOf(context, id), readPosition),
     delayReplay: (id, milliseconds) =>

@@ -13,8 +13,22 @@ export class DatabaseError extends Error {
   }
 }
 
+/** What `pg_stat_activity` tells of a session. Times are the timeline's. */
+export interface Backend {
+  /** Never given twice here; in PostgreSQL it would be. */
+  readonly pid: number;
+  readonly user: string;
+  readonly application: string;
+  readonly startedAt: number;
+  readonly state: "idle" | "idle in transaction";
+  /** Since when it is in that state, and in that transaction. */
+  readonly stateAt: number;
+}
+
 export interface SessionRequest {
   user: string;
+  /** `application_name`; empty when not given. */
+  application?: string;
   /** Where the caller stands. */
   from: Place;
   /** Not checked when not given. */
@@ -35,6 +49,12 @@ export interface ModelledSession {
   terminateSessions(user: string): number;
   /** How many sessions of `user` are open. */
   sessions(user: string): number;
+  /** Every session of the instance, by process id. */
+  activity(): Backend[];
+  /** `max_connections`, what is reserved of them, or undefined without a limit. */
+  limit(): ConnectionLimit | undefined;
+  /** `pg_terminate_backend`; false when there is no such process. */
+  terminate(pid: number): boolean;
   /** `pg_is_in_recovery()`. */
   recovery(): boolean;
   /** `pg_current_wal_lsn()`, or on a replica `pg_last_wal_replay_lsn()`. */
@@ -45,7 +65,16 @@ export interface ModelledSession {
   end(): void;
 }
 
+export interface ConnectionLimit {
+  most: number;
+  /** Kept for whoever `mayUseReserve`. */
+  reserved: number;
+}
+
 export interface SessionPorts {
+  now(): number;
+  limit(): ConnectionLimit | undefined;
+  mayUseReserve(user: string): boolean;
   instance(): Instance | undefined;
   reachable(from: Place): boolean;
   admit(user: string): boolean;
@@ -67,18 +96,48 @@ export const openSession = (
   if (!role.canLogin) {
     return new DatabaseError("28000", `role "${user}" is not permitted to log in`);
   }
+  if (!hasRoom(ports, instance, user)) {
+    return new DatabaseError("53300", "remaining connection slots are reserved");
+  }
   return sessionOn(ports, instance, request);
+};
+
+const hasRoom = (ports: SessionPorts, { sessions }: Instance, user: string): boolean => {
+  const limit = ports.limit();
+  if (!limit) return true;
+  const used = [...sessions.values()].reduce((sum, { size }) => sum + size, 0);
+  return used < (ports.mayUseReserve(user) ? limit.most : limit.most - limit.reserved);
+};
+
+/** Adds a session that is on the list, whether or not somebody ever asks it anything. */
+export const addBackend = (
+  instance: Instance,
+  now: number,
+  { user, application, state }: Pick<Backend, "user" | "application" | "state">,
+): Backend => {
+  instance.lastPid += 1;
+  const { lastPid: pid } = instance;
+  const made: Backend = { pid, user, application, startedAt: now, state, stateAt: now };
+  const sessions = instance.sessions.get(user) ?? new Set();
+  instance.sessions.set(user, sessions.add(made));
+  return made;
+};
+
+const terminate = (instance: Instance, pid: number): boolean => {
+  for (const sessions of instance.sessions.values()) {
+    for (const each of sessions) if (each.pid === pid) return sessions.delete(each);
+  }
+  return false;
 };
 
 const sessionOn = (
   ports: SessionPorts,
   opened: Instance,
-  { user, from }: SessionRequest,
+  { user, application = "", from }: SessionRequest,
 ): ModelledSession => {
   const { boot } = opened;
-  const mine = {};
+  const mine = addBackend(opened, ports.now(), { user, application, state: "idle" });
   const sessions = opened.sessions.get(user) ?? new Set();
-  opened.sessions.set(user, sessions.add(mine));
   // A default of the role counts from the next session on, as in PostgreSQL.
   const readOnly = opened.store.roles.get(user)?.readOnlyByDefault ?? false;
   /** The instance, when this session still stands on it. */
@@ -109,6 +168,15 @@ const sessionOn = (
       return ended;
     },
     sessions: (name) => alive().sessions.get(name)?.size ?? 0,
+    activity: () =>
+      [...alive().sessions.values()]
+        .flatMap((each) => [...each])
+        .toSorted((one, other) => one.pid - other.pid),
+    limit: () => {
+      alive();
+      return ports.limit();
+    },
+    terminate: (pid) => terminate(alive(), pid),
     recovery: () => alive().following !== undefined,
     lsn: () => ports.positions(alive()).replayed,
     positions: () => ports.positions(alive()),

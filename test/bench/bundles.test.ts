@@ -15,10 +15,13 @@ import config from "../../nightshift.config.ts";
 const budgetKilobytes: Record<string, number> = {
   canary: 215,
   database: 310,
-  detection: 325,
-  failover: 640,
-  guard: 470,
-  slack: 325,
+  detection: 380,
+  failover: 700,
+  guard: 480,
+  readiness: 660,
+  remediation: 660,
+  slack: 345,
+  triage: 400,
 };
 
 const entries = functionEntries();
@@ -78,12 +81,32 @@ describe("the bundles as deployed", () => {
     }
   });
 
+  /** They have no part in a move. */
+  const repairs = ["functions/remediation/handler.ts", "functions/triage/handler.ts"];
+
   it("moves the platform with the bundles in the place of the sources", async () => {
     const pairs = [...bundles].flat();
     const ended = JSON.parse(await run([fixture("bundled-failover.ts"), "7", ...pairs]));
     expect(ended).toMatchObject({ outcome: "done", promotions: 1, served: true });
-    expect(ended.used).toEqual([...entries.values()].sort());
+    expect([...ended.used, ...repairs].sort()).toEqual([...entries.values()].sort());
   });
+});
+
+/** The first invocation of a durable execution, as Lambda gives it to a function. */
+const durable = (name: string, input: object) => ({
+  DurableExecutionArn: `arn:aws:lambda:eu-west-1:123456789012:function:${name}:1/durable/1`,
+  CheckpointToken: "token",
+  InitialExecutionState: {
+    Operations: [
+      {
+        Id: "0",
+        Type: "EXECUTION",
+        Status: "STARTED",
+        StartTimestamp: Date.UTC(2026, 10, 22),
+        ExecutionDetails: { InputPayload: JSON.stringify(input) },
+      },
+    ],
+  },
 });
 
 /** What each handler is asked, so that it must call AWS; and a service that it calls. */
@@ -95,35 +118,38 @@ const asked: Record<string, { event: unknown; calls: string }> = {
     calls: "monitoring",
   },
   failover: {
-    event: {
-      DurableExecutionArn: "arn:aws:lambda:eu-west-1:123456789012:function:failover:1/durable/1",
-      CheckpointToken: "token",
-      InitialExecutionState: {
-        Operations: [
-          {
-            Id: "0",
-            Type: "EXECUTION",
-            Status: "STARTED",
-            StartTimestamp: Date.UTC(2026, 10, 22),
-            ExecutionDetails: {
-              InputPayload: JSON.stringify({
-                run: "failover-2-1",
-                trigger: {
-                  by: "operator",
-                  who: "U0ANA",
-                  reason: "test",
-                  sinceMilliseconds: 0,
-                  overrides: [],
-                },
-              }),
-            },
-          },
-        ],
+    event: durable("failover", {
+      run: "failover-2-1",
+      trigger: {
+        by: "operator",
+        who: "U0ANA",
+        reason: "test",
+        sinceMilliseconds: 0,
+        overrides: [],
       },
-    },
+    }),
     calls: "lambda",
   },
   guard: { event: { do: "obey", epoch: 2 }, calls: "dynamodb" },
+  readiness: { event: {}, calls: "dynamodb" },
+  remediation: {
+    event: durable("remediation", {
+      run: "remediation-eu-west-1-00000000-1",
+      playbook: "unhealthy-host",
+      subject: {
+        region: "eu-west-1",
+        alarm: "nightshift-unhealthy-hosts",
+        kind: "unhealthy-hosts",
+        resource: null,
+        sinceMilliseconds: 0,
+        reason: "test",
+      },
+      key: "arn@1",
+      others: 0,
+      message: null,
+    }),
+    calls: "lambda",
+  },
   slack: {
     event: {
       body: "payload=x",
@@ -134,6 +160,7 @@ const asked: Record<string, { event: unknown; calls: string }> = {
     },
     calls: "secretsmanager",
   },
+  triage: { event: { do: "recheck" }, calls: "dynamodb" },
 };
 
 const links: Record<string, unknown> = {
@@ -141,6 +168,14 @@ const links: Record<string, unknown> = {
   JournalTable: { name: "journal" },
   SlackSecret: { arn: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:slack" },
   FailoverFunction: { name: "failover" },
+  RemediationFunction: { name: "remediation" },
+  Alarms: { prefix: "nightshift" },
+  Remediated: {
+    autoScalingGroup: "app",
+    targetGroup: "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/app/1",
+    loadBalancerSuffix: "app/x/1",
+    databaseId: "db",
+  },
   DatabaseFunction: { name: "database" },
   GuardFunctions: { "eu-west-1": "guard", "eu-central-1": "guard" },
   Database: { host: "127.0.0.1", port: 9, database: "x", secret: "db", roles: ["app"], tls: "off" },
@@ -153,6 +188,16 @@ const links: Record<string, unknown> = {
   },
   RegionAlarms: {
     regions: { "eu-central-1": { composite: "region-lost-eu-central-1", observers: {} } },
+    ownGroup: "app",
+  },
+  Readiness: {
+    databaseId: "db",
+    autoScalingGroup: "app",
+    loadBalancer: "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/x/1",
+    roleRule: "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/x/1/2/3",
+    loadBalancers: { "eu-west-1": "x", "eu-central-1": "y" },
+    secrets: ["app"],
+    zoneId: "Z1",
   },
   OtherRegion: { database: "platform-home", autoScalingGroup: "platform" },
   Standby: {

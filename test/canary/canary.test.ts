@@ -50,7 +50,8 @@ describe("one look of a canary", () => {
     regions: ["home", "standby"],
     lookAtRegion: async (region) => (region === "home" ? silent : answered(200, "renounced")),
     lookAtPublicName: async () => answered(200, "ready"),
-    report: async (told) => void reported.push(told),
+    reportTo: ["standby"],
+    report: async (_region, told) => void reported.push(told),
   });
   const regionsIn = (told: Told[]) =>
     told.flatMap(({ subject }) => (subject.kind === "region" ? [subject.region] : []));
@@ -79,6 +80,36 @@ describe("one look of a canary", () => {
   it("fails when it cannot report, so that its silence is seen", async () => {
     const report = () => Promise.reject(new Error("CloudWatch is away"));
     await expect(look({ ...ports("witness", []), report })).rejects.toThrow(/is away/);
+  });
+
+  it.each([
+    ["is well itself when the region that it sees lost takes no report", ["home"], false],
+    ["fails when a region that it sees well takes no report", ["standby"], true],
+    ["fails when no region takes a report, whatever it sees", ["home", "standby"], true],
+  ])("%s", async (_what, deaf, fails) => {
+    const report = async (region: string) => {
+      if (deaf.includes(region)) throw new Error(`${region} takes nothing`);
+    };
+    const reportTo = ["home", "standby"];
+    const looked = look({ ...ports("witness", []), reportTo, report }).then(
+      () => false,
+      () => true,
+    );
+    expect(await looked).toBe(fails);
+  });
+});
+
+describe("a canary that is cut off itself", () => {
+  it("fails, although the regions that take no report are the ones it sees lost", async () => {
+    const cut: CanaryPorts = {
+      observer: "witness",
+      regions: ["home", "standby"],
+      lookAtRegion: async () => silent,
+      lookAtPublicName: async () => silent,
+      reportTo: ["home", "standby"],
+      report: () => Promise.reject(new Error("CloudWatch is away")),
+    };
+    await expect(look(cut)).rejects.toThrow(/is away/);
   });
 });
 

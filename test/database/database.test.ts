@@ -2,9 +2,10 @@ import { Client, escapeIdentifier } from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { runStatement } from "../../functions/database/database.ts";
 import type { DatabaseAnswers, DatabaseRequest } from "../../functions/database/decide.ts";
-import { isFenced, isOpen } from "../../functions/database/decide.ts";
+import { isFenced, isOpen, sessionPolicyOf } from "../../functions/database/decide.ts";
 import { assemble } from "../../functions/database/handler.ts";
 import { postgresConnect } from "../../functions/database/postgres.ts";
+import { statements } from "../../functions/database/statements.ts";
 import type { Address } from "../../local/postgres/engine.ts";
 import { type RealEngine, realEngine } from "../../local/postgres/real.ts";
 import { scaledTimeline } from "../../local/time/scaled.ts";
@@ -61,7 +62,9 @@ const ask = async <Do extends DatabaseRequest["do"]>(
       },
     };
   };
-  return (await runStatement({ session, roles: of }, request)) as DatabaseAnswers[Do];
+  const sessionPolicy = sessionPolicyOf(undefined);
+  const ports = { session, roles: of, sessionPolicy, tell: () => undefined };
+  return (await runStatement(ports, request)) as DatabaseAnswers[Do];
 };
 
 const heartbeat = (epoch: number, writtenAtMilliseconds: number) =>
@@ -78,7 +81,7 @@ const migrate = async (): Promise<void> => {
   const client = await login(primary, master);
   await client.query("create table transfers (id text primary key)");
   await client.query(`create role nightshift login createrole password '${nightshift.password}'`);
-  await client.query("grant pg_signal_backend to nightshift");
+  await client.query("grant pg_signal_backend, pg_monitor to nightshift");
   await client.query("grant create on database ledger to nightshift");
   for (const role of roles.map(escapeIdentifier)) {
     await client.query(`create role ${role} login password '${rolePassword}'`);
@@ -204,6 +207,26 @@ describe("the fence on PostgreSQL", () => {
     expect(rows.map(({ id }) => id)).toEqual(["before the fence 0", "before the fence 1"]);
   });
 
+  it("reads its position only when nobody is left who could still commit", async () => {
+    const leaving = [2, 1, 0, 0];
+    const order: string[] = [];
+    const query = async (text: string) => {
+      const name = Object.entries(statements).find(([, each]) => each.text === text)?.[0] ?? "";
+      order.push(name);
+      if (name === "position") return { rows: [{ recovery: false, lsn: "0/10" }] };
+      if (name !== "logins") return { rows: [] };
+      return { rows: [{ role: "app_a", can_login: false, sessions: leaving.shift() }] };
+    };
+    const session = async () => ({ query, end: async () => undefined });
+    const sessionPolicy = sessionPolicyOf(undefined);
+    const ports = { session, roles: ["app_a"], sessionPolicy, tell: () => undefined };
+    expect(await runStatement(ports, { do: "fence" })).toMatchObject({
+      lsn: "0/10",
+      roles: [{ sessions: 0 }],
+    });
+    expect(order.slice(3)).toEqual(["logins", "moment", "logins", "moment", "logins", "position"]);
+  });
+
   it("makes what a closed role might still run read-only", async () => {
     const client = await login(primary, master);
     const { rows } = await client.query("select rolconfig from pg_roles where rolname = any ($1)", [
@@ -260,6 +283,21 @@ describe("the fence on PostgreSQL", () => {
   });
 });
 
+const older = "2026-11-22T03:00:00.000000Z";
+const forgotten = {
+  pid: 4711,
+  backendStart: older,
+  transactionStart: older,
+  state: "idle in transaction",
+  stateSince: "2026-11-22T03:00:01.000000Z",
+};
+const endOf = (sessions: unknown[]) => ({
+  do: "endSessions",
+  sessions,
+  atMost: 10,
+  idleSeconds: 300,
+});
+
 describe("a request that must not reach a database", () => {
   it("is refused when no application role is configured", async () => {
     const before = sessions.opened;
@@ -275,6 +313,17 @@ describe("a request that must not reach a database", () => {
     ["a heartbeat without its time", { do: "heartbeat", region: home, epoch: 1 }],
     ["text", "fence"],
     ["nothing", undefined],
+    ["a look that is not on the menu", { do: "examine", looks: ["passwords"] }],
+    ["no look at all", { do: "examine", looks: [] }],
+    ["nobody to end", endOf([])],
+    ["everybody of a user", { do: "endSessions", user: "app_a" }],
+    ["a session that works", endOf([{ ...forgotten, state: "active" }])],
+    ["a session whose start is not known", endOf([{ ...forgotten, backendStart: null }])],
+    ["a session whose start is SQL", endOf([{ ...forgotten, backendStart: "now()" }])],
+    ["the same process twice", endOf([forgotten, { ...forgotten, stateSince: older }])],
+    ["more than 300", endOf(Array.from({ length: 301 }, (_, pid) => ({ ...forgotten, pid })))],
+    ["as many as there are", { ...endOf([forgotten]), atMost: 1000 }],
+    ["those that were silent for a second", { ...endOf([forgotten]), idleSeconds: 1 }],
   ])("is refused before a connection is made: %s", (_what, event) => {
     let connects = 0;
     const handle = assemble({

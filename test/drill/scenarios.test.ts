@@ -16,17 +16,19 @@ describe("the scenarios of a drill", () => {
       "region-loss",
       "region-cut",
       "switchover",
+      "failback",
       "control-plane-loss",
       "orchestrator-crash",
     ]);
   });
 
-  it("let nothing be lost in the planned move only, and leave the bound to the partition", () => {
+  it("let nothing be lost in the planned moves only, and leave the bound to the partition", () => {
     const mayLose = Object.fromEntries(scenarios.map(({ name, mayLose }) => [name, mayLose]));
     expect(mayLose).toEqual({
       "region-loss": "objective",
       "region-cut": "stated",
       switchover: "nothing",
+      failback: "nothing",
       "control-plane-loss": "objective",
       "orchestrator-crash": "objective",
     });
@@ -41,9 +43,11 @@ describe("the scenarios of a drill", () => {
         expect(says).toBe("approve");
       }
     }
-    const planned = scenarioNamed("switchover").people.map(({ user }) => user);
-    expect(planned).not.toContain("U0ANA");
-    expect(new Set(planned).size).toBe(config.failover.approvals);
+    for (const name of ["switchover", "failback"]) {
+      const planned = scenarioNamed(name).people.map(({ user }) => user);
+      expect(planned).not.toContain("U0ANA");
+      expect(new Set(planned).size).toBe(config.failover.approvals);
+    }
   });
 
   it("leave nobody in Slack while Slack is silent", () => {

@@ -1,85 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Facts, Policy } from "../../functions/failover/decide.ts";
+import type { Facts } from "../../functions/failover/decide.ts";
 import { evidenceOf, fencedAt, judge, lossOf } from "../../functions/failover/decide.ts";
-import type { Trigger, Wish } from "../../functions/failover/request.ts";
+import type { Trigger } from "../../functions/failover/request.ts";
 import { planHash } from "../../shared/approval.ts";
-import type { Fact } from "../../shared/outcome.ts";
-
-const now = Date.UTC(2026, 10, 22, 3, 0, 0);
-const second = 1000;
-
-const policy: Policy = {
-  here: "eu-west-1",
-  home: "eu-central-1",
-  automatic: false,
-  approvals: 2,
-  maximumLagSeconds: 30,
-  blockPeriodSeconds: 3600,
-  isolationSeconds: 120,
-  isolationMarginSeconds: 15,
-  heartbeatSeconds: 10,
-  wantedCapacity: 3,
-};
-
-const trigger: Trigger = {
-  by: "operator",
-  who: "U01",
-  reason: "the region is gone",
-  sinceMilliseconds: now - 120 * second,
-  overrides: [],
-};
-
-const wish = (of: Trigger, kind: Wish["kind"] = "emergency"): Wish => ({
-  kind,
-  run: "failover-2-1",
-  trigger: of,
-});
-
-const known = <T>(value: T): Fact<T> => ({
-  known: true,
-  value,
-  source: "test",
-  atMilliseconds: now,
-});
-const unknown = (why: string): Fact<never> => ({
-  known: false,
-  why,
-  source: "test",
-  atMilliseconds: now,
-});
-
-/** A home region that went silent two minutes ago, and a replica that held everything by then. */
-const lost = (): Facts => ({
-  lease: known({
-    epoch: 1,
-    region: "eu-central-1",
-    state: "held" as const,
-    holder: "deploy",
-    movedAtMilliseconds: now - 86_400 * second,
-    attempt: 1,
-  }),
-  pause: { is: "running" },
-  replica: known({ id: "standby", status: "available", isReplica: true, replicating: true }),
-  position: known({
-    recovery: true,
-    lsn: "0/3000060",
-    heartbeat: {
-      region: "eu-central-1",
-      epoch: 1,
-      writtenAtMilliseconds: now - 121 * second,
-      contactAtMilliseconds: now - 121 * second,
-    },
-  }),
-  contact: known({
-    region: "eu-central-1",
-    contactAtMilliseconds: now - 120 * second,
-    epoch: 1,
-    heartbeatAtMilliseconds: now - 121 * second,
-    lsn: "0/3000060",
-  }),
-  capacity: known({ desired: 1, inService: 1, maximum: 8 }),
-  secrets: known([{ name: "platform/database", replicated: true }]),
-});
+import { known, lost, now, policy, second, trigger, unknown, wish } from "./facts.ts";
 
 const decided = (change: (facts: Facts) => void, how: Partial<Trigger> = {}) => {
   const facts = lost();
@@ -162,11 +86,39 @@ describe("the decision to fail over", () => {
   it("refuses a second failover inside the block period and goes on when that is acknowledged", () => {
     const soon = (facts: Facts) => {
       if (facts.lease.known) {
-        Object.assign(facts.lease.value, { epoch: 2, movedAtMilliseconds: now - 600 * second });
+        Object.assign(facts.lease.value, {
+          epoch: 2,
+          lastMovedEpoch: 2,
+          movedAtMilliseconds: now - 600 * second,
+        });
       }
     };
     expect(codes(decided(soon))).toEqual(["block-period"]);
     expect(decided(soon, { overrides: ["block-period"] }).kind).toBe("proceed");
+  });
+
+  it("knows no block period after a lease that was given back: nothing has moved", () => {
+    const givenBack = (facts: Facts) => {
+      if (facts.lease.known) {
+        Object.assign(facts.lease.value, { epoch: 3, movedAtMilliseconds: now - 60 * second });
+      }
+    };
+    expect(decided(givenBack).kind).toBe("proceed");
+  });
+
+  it("rehearses inside the block period, since that moves nothing", () => {
+    const facts = lost();
+    if (facts.lease.known) {
+      Object.assign(facts.lease.value, {
+        epoch: 2,
+        lastMovedEpoch: 2,
+        movedAtMilliseconds: now - 60 * second,
+      });
+    }
+    expect(judge(facts, policy, wish(trigger, "rehearsal"), now)).toMatchObject({
+      kind: "proceed",
+      plan: { kind: "rehearsal", approvals: 2 },
+    });
   });
 
   it("names every reason at once", () => {
@@ -269,6 +221,12 @@ describe("who has to approve", () => {
       }
     };
     expect(judged({ by: "alarm" }, alive)).toBe(2);
+  });
+
+  it("still asks for a rehearsal, which is an operator's wish", () => {
+    const facts = lost();
+    const decision = judge(facts, automatic, wish({ ...trigger, by: "alarm" }, "rehearsal"), now);
+    expect(decision).toMatchObject({ kind: "proceed", plan: { approvals: 2 } });
   });
 
   it("still asks when an operator wants it", () => {

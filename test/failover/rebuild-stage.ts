@@ -1,49 +1,26 @@
-import type { DurableContext } from "@aws/durable-execution-sdk-js";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
-import middy from "@middy/core";
-import { executionModeDurableContext } from "@middy/core/executionModeDurableContext";
 import { afterEach, expect } from "vitest";
 import { names } from "../../drills/names.ts";
-import { failoverPorts } from "../../functions/failover/aws.ts";
-import { failover } from "../../functions/failover/failover.ts";
-import { type Rebuilt, rebuild, rebuildRequest } from "../../functions/failover/rebuild.ts";
-import { rebuildPorts } from "../../functions/failover/rebuild-aws.ts";
-import { request } from "../../functions/failover/request.ts";
-import { durableSteps } from "../../shared/durable.ts";
+import type { Rebuilt } from "../../functions/failover/rebuild.ts";
+import type { Script } from "../../local/slack/operators.ts";
+import { approvals } from "../../shared/approval.ts";
+import type { Config } from "../../shared/config.ts";
 import { type Entry, verify } from "../../shared/journal.ts";
 import { readLease } from "../../shared/lease.ts";
-import type { Runtime } from "../../shared/runtime.ts";
 import { type Hooks, type HookTools, type Plant, type World, world } from "../simulation/world.ts";
 import { brief, quick } from "./stage.ts";
 
 /** What the old primary is called after the first move. */
 export const quarantined = "platform-eu-central-1-quarantine-2";
 
-/** The failover function with one handler for moves and for rebuilding. */
-const dispatching = (runtime: Runtime) => {
-  const [moves, rebuilds] = [failoverPorts(runtime), rebuildPorts(runtime)];
-  return middy<unknown, unknown, Error, DurableContext>({
-    executionMode: executionModeDurableContext,
-    timeoutEarlyInMillis: 0,
-  }).handler((event: unknown, context: DurableContext) =>
-    (event as { kind?: string }).kind === "rebuild"
-      ? rebuild(durableSteps(context), rebuilds, rebuildRequest.parse(event))
-      : failover(durableSteps(context), moves, request.parse(event)),
-  );
-};
-
-const plant: Plant = ({ name, region }, { config, ...runtime }, assemble) => {
-  const planned = { ...config, failover: { ...config.failover, ...brief } };
-  if (name !== "failover") return assemble({ ...runtime, config: planned });
-  const { primary, standby } = config.regions;
-  const other = region === primary ? standby : primary;
-  const link = { database: `${names.database}-${other}`, autoScalingGroup: names.group };
-  const environment = {
-    ...runtime.environment,
-    SST_RESOURCE_OtherRegion: JSON.stringify(link),
-  };
-  return dispatching({ ...runtime, environment, config: planned });
-};
+/** Nobody waits long for isolation in here. */
+const plantOf =
+  (policy: Partial<Config["failover"]>): Plant =>
+  (_definition, { config, ...runtime }, assemble) =>
+    assemble({
+      ...runtime,
+      config: { ...config, failover: { ...config.failover, ...brief, ...policy } },
+    });
 
 const open = new Set<World>();
 afterEach(async () => {
@@ -53,19 +30,36 @@ afterEach(async () => {
 
 export type Stage = Awaited<ReturnType<typeof stage>>;
 
+interface Circumstances {
+  policy?: Partial<Config["failover"]>;
+}
+
 /** The whole platform in virtual time, well and under load, with a function that can rebuild. */
-export const stage = async (hooks?: (tools: HookTools) => Hooks) => {
+export const stage = async (
+  hooks?: (tools: HookTools) => Hooks,
+  { policy = {} }: Circumstances = {},
+) => {
+  const people: Script[] = [...quick];
   const built = await world({
     seed: "rebuild",
-    scripts: quick,
-    plant,
+    scripts: people,
+    plant: plantOf(policy),
     ...(hooks ? { hooks } : {}),
   });
   open.add(built);
   const { home, standby } = built.platform;
   built.users.start();
   await built.timeline.advance(125_000);
-  return { ...built, home, standby, ...runs(built), ...looks(built), ...records(built) };
+  const replacePeople = (next: readonly Script[]) => void people.splice(0, people.length, ...next);
+  return {
+    ...built,
+    replacePeople,
+    home,
+    standby,
+    ...runs(built),
+    ...looks(built),
+    ...records(built),
+  };
 };
 
 const longestMilliseconds = 5 * 3600 * 1000;
@@ -78,15 +72,14 @@ interface Asked {
   run: string;
   kind?: "switchover" | "rebuild";
   overrides?: string[];
-  /** The execution's name, when it is not the run's. */
-  execution?: string;
 }
 
 const runs = ({ cloud, timeline, platform, regions }: World) => {
   const { home, standby } = platform;
   /** Starts a run of the failover function and lets it end. */
   const run = async <T>(region: string, asked: Asked): Promise<T> => {
-    const { overrides = [], execution = asked.run, ...event } = asked;
+    const { overrides = [], ...event } = asked;
+    const execution = asked.run;
     const sinceMilliseconds = Math.floor(timeline.now());
     const who = { by: "operator", who: "U0CHIARA", reason: "the old region is back" };
     const payload = { ...event, trigger: { ...who, sinceMilliseconds, overrides } };
@@ -105,8 +98,7 @@ const runs = ({ cloud, timeline, platform, regions }: World) => {
   };
   return {
     run,
-    rebuild: (execution = "rebuild-2") =>
-      run<Rebuilt>(standby.region, { kind: "rebuild", run: "rebuild-2", execution }),
+    rebuild: (name = "rebuild-2-1") => run<Rebuilt>(standby.region, { kind: "rebuild", run: name }),
     /** The home region is left, and is back and fenced. */
     lostAndBack: async (how: Incident = { state: "dead" }) => {
       const planned = how === "switchover";
@@ -163,6 +155,18 @@ const looks = ({ cloud, timeline }: World) => ({
 });
 
 const records = (built: World) => ({
+  /** The table's word of an operator who has no Slack, given to whatever asks. */
+  approveWithoutSlack: (user: string): void => {
+    const { primary } = built.platform.config.regions;
+    built.timeline.every(30_000, async () => {
+      for (const item of built.cloud.tables.items(names.coordination, primary)) {
+        const { id, usedBy } = unmarshall(item as never) as { id: string; usedBy?: string };
+        if (!id.startsWith("approval#") || usedBy) continue;
+        const answer = { user, says: "approve" as const, atMilliseconds: built.timeline.now() };
+        await approvals(built.table).answer(id.slice("approval#".length), answer, [user]);
+      }
+    });
+  },
   lease: () => built.timeline.run(readLease(built.table)),
   journal: async (run: string): Promise<Entry[]> => {
     const { Items = [] } = await built.cloud.ask<{ Items?: Record<string, never>[] }>(
@@ -210,7 +214,7 @@ export const expectRebuilt = async (at: Stage, result: Rebuilt): Promise<void> =
   for (const name of [names.secrets.application, names.secrets.nightshift]) {
     expect(await at.secret(home.region, name)).toEqual(await at.secret(standby.region, name));
   }
-  expect(verify(await at.journal("rebuild-2"))).toMatchObject({ ok: true });
+  expect(verify(await at.journal(result.run))).toMatchObject({ ok: true });
   expect(await at.lease()).toMatchObject({ epoch: 2, region: standby.region, state: "held" });
   expect(at.bugs).toEqual([]);
 };

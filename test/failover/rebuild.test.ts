@@ -13,10 +13,20 @@ describe("redundancy after a failover", () => {
     await at.lostAndBack();
     expect(await at.guard(at.home.region)).toMatchObject({ decision: "fence" });
     await expectRebuilt(at, await at.rebuild());
-    const keys = (await at.journal("rebuild-2")).map(({ key }) => key);
+    const keys = (await at.journal("rebuild-2-1")).map(({ key }) => key);
     expect(keys).toEqual([
-      ...["begin", "looked", "fenced", "position", "quarantined", "created", "replicating"],
-      ...["secrets", "stand-by", "capacity", "done"],
+      ...[
+        "begin",
+        "looked",
+        "fenced",
+        "position",
+        "asked",
+        "approved",
+        "quarantined",
+        "created",
+        "replicating",
+      ],
+      ...["secrets", "stand-by", "capacity", "records", "done"],
     ]);
     const told = at.slack.messages().filter(({ text }) => text.includes("Rebuild redundancy"));
     expect(told).toHaveLength(1);
@@ -28,7 +38,7 @@ describe("redundancy after a failover", () => {
     await at.lostAndBack();
     const before = at.engine.history(at.home.engineId);
     await at.rebuild();
-    const position = (await at.journal("rebuild-2")).find(({ key }) => key === "position");
+    const position = (await at.journal("rebuild-2-1")).find(({ key }) => key === "position");
     expect(position?.text).toMatch(/at most \d+ bytes of it are not in the new primary/);
     expect(position?.data).toMatchObject({
       position: { known: true, value: { recovery: false } },
@@ -67,7 +77,7 @@ describe("redundancy after a failover", () => {
     const at = await stage();
     await at.lostAndBack({ state: "cut", usersReachIt: true });
     await expectRebuilt(at, await at.rebuild());
-    const position = (await at.journal("rebuild-2")).find(({ key }) => key === "position");
+    const position = (await at.journal("rebuild-2-1")).find(({ key }) => key === "position");
     expect(position?.data?.aheadBytes).toBeGreaterThan(0);
     const kept = at.transfers(at.standby.engineId);
     const aside = at.transfers(engineId(at.home.region, quarantined));
@@ -102,7 +112,7 @@ describe("redundancy after a failover", () => {
         },
       },
     }));
-    const asked = { kind: "rebuild" as const, run: "rebuild-1" };
+    const asked = { kind: "rebuild" as const, run: "rebuild-1-1" };
     const result = await at.run<Rebuilt>(at.home.region, asked);
     expect(result).toMatchObject({ outcome: "done", quarantine: null });
     expect(changes).toEqual([]);
@@ -141,7 +151,7 @@ describe("a rebuild that may not be", () => {
     const paused = await at.rebuild();
     expect(paused.outcome).toBe("aborted");
     expect(paused.notes.join(" ")).toContain("paused by U0ANA");
-    const asked = { kind: "rebuild" as const, run: "rebuild-2" };
+    const asked = { kind: "rebuild" as const, run: "rebuild-2-2" };
     const elsewhere = await at.run<Rebuilt>(at.home.region, asked);
     expect(elsewhere.outcome).toBe("aborted");
     expect(elsewhere.notes.join(" ")).toContain("is held in eu-west-1");
@@ -161,7 +171,7 @@ describe("a rebuild that may not be", () => {
       DeletionProtection: true,
     });
     heal();
-    await expectRebuilt(at, await at.rebuild("rebuild-2-again"));
+    await expectRebuilt(at, await at.rebuild("rebuild-2-2"));
   });
 });
 
@@ -214,6 +224,7 @@ describe("a rebuild while something else is broken as well", () => {
     const at = await stage();
     await at.lostAndBack();
     at.slack.silence(true);
+    at.approveWithoutSlack("U0BEN");
     await expectRebuilt(at, await at.rebuild());
   });
 

@@ -2,15 +2,16 @@ import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { afterEach, expect } from "vitest";
 import { names } from "../../drills/names.ts";
 import type { Result } from "../../functions/failover/failover.ts";
-import type { FailoverRequest } from "../../functions/failover/request.ts";
+import type { FailoverRequest, Kind, Override } from "../../functions/failover/request.ts";
 import type { State } from "../../functions/failover/states.ts";
+import type { Observer } from "../../local/aws/endpoint.ts";
 import type { Execution } from "../../local/lambda/store.ts";
 import type { Script } from "../../local/slack/operators.ts";
 import { leaveAbort } from "../../shared/abort.ts";
 import { type Approval, approvals } from "../../shared/approval.ts";
 import type { Config } from "../../shared/config.ts";
 import { type Entry, verify } from "../../shared/journal.ts";
-import { type Lease, nextRun, readLease } from "../../shared/lease.ts";
+import { type Lease, nextRehearsal, nextRun, readLease } from "../../shared/lease.ts";
 import { config, type Hooks, type HookTools, type World, world } from "../simulation/world.ts";
 
 export interface StageOptions {
@@ -21,6 +22,8 @@ export interface StageOptions {
   /** What differs from the operator's own policy. */
   policy?: Partial<Config["failover"]>;
   hooks?(tools: HookTools): Hooks;
+  /** Whether readiness is looked at on its schedule. */
+  looks?: boolean;
 }
 
 export type Stage = Awaited<ReturnType<typeof stage>>;
@@ -30,6 +33,19 @@ export const quick: Script[] = [
   { user: "U0ANA", says: "approve", thinksSeconds: [2, 4] },
   { user: "U0BEN", says: "approve", thinksSeconds: [5, 8] },
 ];
+
+/** Does something once, at the instant at which a run enters `state` by its journal. */
+export const entering = (state: State, act: () => unknown): Observer => {
+  let isDone = false;
+  return {
+    after: async ({ operation }, input, outcome) => {
+      const isIt = JSON.stringify(input ?? {}).includes(`"to":{"S":"${state}"}`);
+      if (isDone || operation !== "PutItem" || outcome.kind !== "answered" || !isIt) return;
+      isDone = true;
+      await act();
+    },
+  };
+};
 
 /** Isolation is over soon, so that a run that is not about it is short. */
 export const brief: Partial<Config["failover"]> = {
@@ -56,6 +72,7 @@ export const stage = async (options: StageOptions = {}) => {
     scripts: options.people ?? quick,
     ...(options.writesPerSecond ? { writesPerSecond: options.writesPerSecond } : {}),
     ...(options.hooks ? { hooks: options.hooks } : {}),
+    ...(options.looks ? { looks: true } : {}),
     ...(policy
       ? {
           plant: (_definition, { config, ...runtime }, assemble) =>
@@ -106,12 +123,14 @@ const runs = async ({ cloud, platform, table, timeline }: World) => {
     /** Asks for the failover as the front door does for an operator. */
     request: async (
       who = "U0CHIARA",
-      kind: "emergency" | "switchover" = "emergency",
+      kind: Kind = "emergency",
+      overrides: Override[] = [],
     ): Promise<string> => {
-      const run = nextRun(await timeline.run(readLease(table)));
+      const lease = await timeline.run(readLease(table));
       const sinceMilliseconds = Math.floor(timeline.now());
+      const run = kind === "rehearsal" ? nextRehearsal(lease, sinceMilliseconds) : nextRun(lease);
       const reason = "the region does not answer";
-      const trigger = { by: "operator" as const, who, reason, sinceMilliseconds, overrides: [] };
+      const trigger = { by: "operator" as const, who, reason, sinceMilliseconds, overrides };
       const event: FailoverRequest = { kind, run, trigger };
       await cloud.ask("lambda", "Invoke", region, {
         FunctionName: "failover",

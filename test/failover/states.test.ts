@@ -54,7 +54,7 @@ describe("the table of states", () => {
   });
 
   it("has a row for every ending that an activity can give", () => {
-    const source = ["prepare", "fencing", "takeover", "permitted"]
+    const source = ["prepare", "fencing", "takeover", "permitted", "rehearse"]
       .map((name) => new URL(`../../functions/failover/${name}.ts`, import.meta.url))
       .map((file) => readFileSync(file, "utf8"))
       .join("\n");

@@ -1,4 +1,4 @@
-import type { AutoScalingGroup, Instance } from "@aws-sdk/client-auto-scaling";
+import type { AutoScalingGroup, Instance, InstanceRefresh } from "@aws-sdk/client-auto-scaling";
 import { describe, expect, it } from "vitest";
 import { autoscaling } from "../../local/aws/autoscaling.ts";
 import { ec2 } from "../../local/aws/ec2.ts";
@@ -222,5 +222,100 @@ describe("a region that dies", () => {
   it("gives the same instances for the same seed", async () => {
     const [one, two] = [await setUp(), await setUp()];
     expect(one.group()).toEqual(two.group());
+  });
+});
+
+describe("an instance refresh", () => {
+  const refreshing = async (Preferences: object = {}) => {
+    const at = await setUp();
+    const before = ids(at.inState("InService"));
+    const lookAt = () => {
+      const { InstanceRefreshes } = at.ask("DescribeInstanceRefreshes", { AutoScalingGroupName });
+      return (InstanceRefreshes as [InstanceRefresh])[0];
+    };
+    const start = () => at.ask("StartInstanceRefresh", { AutoScalingGroupName, Preferences });
+    /** The fewest and the most instances that served at any time until it has ended. */
+    const untilEnded = async () => {
+      const serving = [];
+      for (let step = 0; step < 1000 && lookAt().EndTime === undefined; step += 1) {
+        await at.timeline.advance(5000);
+        serving.push(at.running.size);
+      }
+      return { fewest: Math.min(...serving), most: Math.max(...serving) };
+    };
+    return { ...at, before, lookAt, start, untilEnded };
+  };
+
+  it("replaces every instance, one at a time, and stays within the minimum healthy percentage", async () => {
+    const at = await refreshing({ MinHealthyPercentage: 60, InstanceWarmup: 30 });
+    at.start();
+    expect(at.lookAt()).toMatchObject({ Status: "Pending", PercentageComplete: 0 });
+    expect(await at.untilEnded()).toEqual({ fewest: 2, most: 3 });
+    const after = ids(at.inState("InService"));
+    expect(after).toHaveLength(3);
+    expect(after.filter((id) => at.before.includes(id))).toEqual([]);
+    expect(at.lookAt()).toMatchObject({
+      Status: "Successful",
+      PercentageComplete: 100,
+      InstancesToUpdate: 0,
+    });
+  });
+
+  it("launches before it terminates when all have to stay healthy", async () => {
+    const at = await refreshing({ MinHealthyPercentage: 100, InstanceWarmup: 0 });
+    at.start();
+    expect(await at.untilEnded()).toEqual({ fewest: 3, most: 4 });
+    expect(at.group()).toMatchObject({ DesiredCapacity: 3 });
+    expect(ids(at.inState("InService")).filter((id) => at.before.includes(id))).toEqual([]);
+    await at.timeline.advance(3 * minute);
+    expect(at.running.size).toBe(3);
+  });
+
+  it("replaces all at once when none has to stay healthy", async () => {
+    const at = await refreshing({ MinHealthyPercentage: 0, InstanceWarmup: 0 });
+    at.start();
+    expect((await at.untilEnded()).fewest).toBe(0);
+    expect(at.running.size).toBe(3);
+  });
+
+  it("goes on to the next only when the new one is healthy and warm", async () => {
+    const at = await refreshing({ MinHealthyPercentage: 60, InstanceWarmup: 600 });
+    at.start();
+    await at.timeline.advance(9 * minute);
+    expect(ids(at.inState("InService")).filter((id) => at.before.includes(id))).toHaveLength(2);
+    expect(at.lookAt()).toMatchObject({ Status: "InProgress", InstancesToUpdate: 3 });
+    await at.timeline.advance(4 * minute);
+    expect(at.lookAt()).toMatchObject({ InstancesToUpdate: 2, PercentageComplete: 33 });
+    expect(ids(at.inState("InService")).filter((id) => at.before.includes(id))).toHaveLength(1);
+  });
+
+  it("is refused while another one is under way, and in a form that is not modelled", async () => {
+    const at = await refreshing();
+    at.start();
+    expect(failure(at.start).name).toBe("InstanceRefreshInProgressFault");
+    const other = { AutoScalingGroupName, Preferences: { CheckpointDelay: 60 } };
+    expect(failure(() => at.ask("StartInstanceRefresh", other)).message).toContain(
+      "CheckpointDelay is not modelled",
+    );
+  });
+
+  it("can be cancelled: what was replaced stays replaced, and the rest stays", async () => {
+    const at = await refreshing({ MinHealthyPercentage: 60, InstanceWarmup: 0 });
+    const cancel = () => at.ask("CancelInstanceRefresh", { AutoScalingGroupName });
+    expect(failure(cancel).name).toBe("ActiveInstanceRefreshNotFoundFault");
+    at.start();
+    await at.timeline.advance(30_000);
+    cancel();
+    expect(at.lookAt()).toMatchObject({ Status: "Cancelling" });
+    await at.untilEnded();
+    expect(at.lookAt()).toMatchObject({ Status: "Cancelled" });
+    const kept = () => ids(at.inState("InService")).filter((id) => at.before.includes(id));
+    expect(kept()).toHaveLength(2);
+    await at.timeline.advance(10 * minute);
+    expect(kept()).toHaveLength(2);
+    expect(at.running.size).toBe(3);
+    at.start();
+    await at.untilEnded();
+    expect(kept()).toEqual([]);
   });
 });

@@ -61,6 +61,7 @@ describe("an answer", () => {
         region: home,
         from: standby,
         account: "210987654321",
+        accessKeyId: "AKIA210987654321",
       },
     ]);
   });

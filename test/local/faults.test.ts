@@ -131,12 +131,33 @@ describe("a stale read", () => {
   });
 });
 
+describe("a rule that asks", () => {
+  it("strikes by what is in the request, and not by the operation alone", async () => {
+    const asks = (_call: unknown, input: unknown) =>
+      (input as { ConsistentRead?: boolean }).ConsistentRead === true;
+    const { read } = await counter([{ match: { asks }, kind: "error" }]);
+    expect(await read()).toBe("0");
+    await expect(read(true)).rejects.toThrow(/internal failure/i);
+  });
+
+  it("spends no stale answer on a read that was never answered otherwise", async () => {
+    const { add, read } = await counter([{ kind: "stale", older: true, times: 1 }]);
+    expect(await read()).toBe("0");
+    await add();
+    expect(await read()).toBe("1");
+    expect(await read()).toBe("0");
+    expect(await read()).toBe("1");
+  });
+});
+
 /** One operation of each service, with the least that its client asks for. */
 const anyOperation: Record<string, [operation: string, input: object]> = {
+  acm: ["ListCertificates", {}],
   "auto-scaling": ["DescribeAutoScalingGroups", {}],
   cloudwatch: ["DescribeAlarms", {}],
   dynamodb: ["ListTables", {}],
   ec2: ["DescribeInstances", {}],
+  ecr: ["DescribeRepositories", {}],
   "elastic-load-balancing-v2": ["DescribeLoadBalancers", {}],
   eventbridge: ["ListRules", {}],
   lambda: ["ListFunctions", {}],
@@ -145,6 +166,7 @@ const anyOperation: Record<string, [operation: string, input: object]> = {
   s3: ["ListObjectsV2", { Bucket: "journal" }],
   scheduler: ["ListSchedules", {}],
   "secrets-manager": ["ListSecrets", {}],
+  ssm: ["ListCommands", {}],
   sts: ["GetCallerIdentity", {}],
 };
 

@@ -125,6 +125,15 @@ describe("real PostgreSQL under RDS", () => {
     await expect(session(primary, { password: "wrong" })).rejects.toMatchObject({ code: "28P01" });
   });
 
+  it("counts the sessions of its clients, its own one left out", async () => {
+    const counted = async () => (await engine.vitals?.("home.ledger"))?.connections;
+    const before = (await counted()) ?? Number.NaN;
+    const [one] = [await session(primary), await session(primary)];
+    await eventually(counted, before + 2);
+    await one?.end();
+    await eventually(counted, before + 1);
+  });
+
   it("streams to a replica that refuses writes", async () => {
     await insert(await session(primary), "streamed");
     const reader = await session(replica);

@@ -155,6 +155,10 @@ describe("replicas", () => {
     back({ ForceOverwriteReplicaSecret: true });
     await timeline.advance(60_000);
     expect(backStatus()).toEqual([{ Region: home, Status: "InSync" }]);
+    // Asked for once more when it is there: an answer was lost.
+    back({ ForceOverwriteReplicaSecret: true });
+    await timeline.advance(60_000);
+    expect(backStatus()).toEqual([{ Region: home, Status: "InSync" }]);
     expect(ask("DescribeSecret", { SecretId })).toMatchObject({ PrimaryRegion: standby });
     expect(ask("DescribeSecret", { SecretId })).not.toHaveProperty("ReplicationStatus");
     expect(failure(() => ask("PutSecretValue", put("v9", "no"))).name).toBe(

@@ -9,10 +9,11 @@ describe("the command line", () => {
     expect(read("failover accept:unknown-loss the region is dark --json")).toEqual({
       command: { verb: "failover", reason: "the region is dark", overrides: ["unknown-loss"] },
       names: {
-        table: "nightshift-coordination",
-        journal: "nightshift-journal",
-        function: "failover",
+        table: "nightshift-production-coordination",
+        journal: "nightshift-production-journal",
+        function: "nightshift-production-failover:live",
       },
+      stage: "production",
       json: true,
     });
   });
@@ -24,10 +25,20 @@ describe("the command line", () => {
     });
   });
 
+  it("calls what was deployed under another stage by the name of that stage", () => {
+    expect(read("status --stage ana")).toMatchObject({
+      stage: "ana",
+      names: { table: "nightshift-ana-coordination", function: "nightshift-ana-failover:live" },
+    });
+  });
+
   it.each([
     ["", "No verb|no verb"],
     ["move it", 'no verb "move"'],
     ["failover", "Say why"],
+    ["rebuild", "Say why"],
+    ["maintenance", "1 to 1440 minutes"],
+    ["maintenance 10", "Say why"],
     ["pause", "Say why"],
     ["approve", "12 to 64 digits"],
     ["approve abc", "12 to 64 digits"],
@@ -40,6 +51,18 @@ describe("the command line", () => {
     expect(() => read(line)).toThrow(UsageError);
     expect(() => read(line)).toThrow(new RegExp(why));
     expect(() => read(line)).toThrow("npm run ops -- status");
+  });
+
+  it.each([
+    ["rebuild home is back", { verb: "rebuild", reason: "home is back" }],
+    ["rehearse yearly test", { verb: "rehearse", reason: "yearly test", overrides: [] }],
+    ["abort rebuild-2-1 enough", { verb: "abort", run: "rebuild-2-1", reason: "enough" }],
+    ["abort enough of it", { verb: "abort", reason: "enough of it" }],
+    ["maintenance 30 kernel", { verb: "maintenance", minutes: 30, reason: "kernel" }],
+    ["maintenance end", { verb: "maintenance", minutes: 0, reason: "" }],
+    ["journal rebuild-2-1", { verb: "journal", run: "rebuild-2-1" }],
+  ])("understands %j", (line, command) => {
+    expect(read(line)).toMatchObject({ command });
   });
 
   it("has a help that fits a terminal", () => {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { names, tablesIn } from "../../drills/names.ts";
+import { names, namesForOperators, tablesIn } from "../../drills/names.ts";
 import { dynamodb } from "../../local/aws/dynamodb.ts";
 import { endpoint } from "../../local/aws/endpoint.ts";
 import { listen } from "../../local/aws/server.ts";
@@ -53,6 +53,7 @@ const build = async () => {
   await aws.ready();
   const server = await listen(aws, internet);
   const environment = {
+    ...namesForOperators,
     PATH: process.env.PATH,
     AWS_ENDPOINT_URL: server.url,
     AWS_ACCESS_KEY_ID: "AKIDLOCAL",

@@ -3,6 +3,7 @@ import { names } from "../../drills/names.ts";
 import { columns } from "../../ops/text.ts";
 import { readAbort } from "../../shared/abort.ts";
 import { readPause } from "../../shared/pause.ts";
+import { isRefusedAnswer } from "../../shared/refused-answer.ts";
 import { brief, stage } from "../failover/stage.ts";
 import { person } from "./stage.ts";
 
@@ -51,6 +52,15 @@ describe("a failover from the command line", () => {
     expect(await at.ended()).toMatchObject({ approvedBy: ["U0BEN", "U0CHIARA"], promoteCalls: 1 });
     expect(await at.lease()).toMatchObject({ epoch: 2, region: at.platform.standby.region });
     expect(await chiara(`approve ${hash}`)).toMatchObject(refusedWith("used"));
+    const refused = (await at.journal()).filter(isRefusedAnswer);
+    expect(refused.map(({ by, data }) => [by, data?.code])).toEqual([
+      ["U0ANA", "own-request"],
+      ["U0CHIARA", "used"],
+    ]);
+    const told = (await ben("journal failover-2-1")).lines.join("\n");
+    expect(told).toContain("The approval of U0ANA does not count: You asked for this");
+    // What somebody presses afterwards is not how the run has ended.
+    expect((await ben("status")).lines.join("\n")).toContain("Done: users are served");
   });
 
   it("tells afterwards what happened, with the chain verified, in a hundred columns", async () => {

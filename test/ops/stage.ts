@@ -1,4 +1,4 @@
-import { names } from "../../drills/names.ts";
+import { names, namesForOperators } from "../../drills/names.ts";
 import { frugal, inProcess } from "../../local/aws/transport.ts";
 import { internet, type Place } from "../../local/network.ts";
 import { opsArguments } from "../../ops/arguments.ts";
@@ -46,7 +46,7 @@ export const person =
         }),
       }),
     };
-    const given = opsArguments(line.split(" "), {});
+    const given = opsArguments(line.split(" "), namesForOperators);
     if (given === "help") throw new Error("help is for people");
     const work = station(runtime, given.names).then((at) => operate(at, given.command));
     return timeline.run(work, 120_000);

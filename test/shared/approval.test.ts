@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Approval } from "../../shared/approval.ts";
-import { answered, approvals, planHash, stateOf, used } from "../../shared/approval.ts";
+import { answered, approvals, planHash, stateOf, used, withdrawn } from "../../shared/approval.ts";
 import type { Coordination } from "../../shared/coordination.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { stage, startedAt } from "../slack/stage.ts";
@@ -39,6 +39,18 @@ describe("an approval", () => {
     ["anybody after a rejection", following(asked, no("U0CHIARA")), yes("U0BEN"), "rejected"],
   ])("refuses %s", (_who, approval, answer, code) => {
     expect(answered(approval, answer, may)).toMatchObject({ refused: { code } });
+  });
+
+  it("is void once it was withdrawn, whoever had approved, and says what to do", () => {
+    const decided = withdrawn(granted, "the facts have changed");
+    const gone = "changed" in decided ? decided.changed : granted;
+    expect(stateOf(gone, startedAt)).toBe("void");
+    expect(used(gone, "failover-2-1", startedAt)).toMatchObject({ refused: { code: "void" } });
+    const reason = "This plan is void: the facts have changed. Answer the newer one.";
+    expect(answered(gone, yes("U0DORA"), ["U0DORA"])).toEqual({
+      refused: { code: "void", reason },
+    });
+    expect(withdrawn(gone, "again")).toEqual({ unchanged: gone });
   });
 
   it("counts the same person once", () => {
@@ -95,6 +107,16 @@ describe("approvals in the coordination table", () => {
     const item = await store.read(asked.planHash);
     expect(item?.approvals.map(({ user }) => user).sort()).toEqual(["U0BEN", "U0CHIARA"]);
     expect(item?.callbackId).toBe("callback-7");
+  });
+
+  it("tell whoever comes to wait when nobody is left who could wake them", async () => {
+    const store = approvals(table);
+    await store.open(asked);
+    await store.answer(asked.planHash, yes("U0BEN"), may);
+    expect(await store.wakeBy(asked.planHash, "callback-1")).toBe(false);
+    await store.answer(asked.planHash, yes("U0CHIARA"), may);
+    expect(await store.wakeBy(asked.planHash, "callback-2")).toBe(true);
+    expect(await store.wakeBy(asked.planHash, "callback-2")).toBe(true);
   });
 
   it("keep what was answered when the same plan is opened again", async () => {

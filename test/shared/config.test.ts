@@ -25,6 +25,9 @@ const problems = (changes: Record<string, unknown>) => {
   return [];
 };
 
+/** A certificate of the primary region. */
+const primary = `arn:aws:acm:eu-central-1:123456789012:certificate/${"0".repeat(36)}`;
+
 const operator = (user: string, ...may: string[]) => ({ user, name: user, may });
 
 describe("nightshift.config.ts", () => {
@@ -43,8 +46,44 @@ describe("nightshift.config.ts", () => {
     [{ "domain.zone": "example.org" }, "domain.name", '"app.example.com"', /example\.org/],
     [{ "domain.tll": 5 }, "domain.tll", "a field of that name", /spelling/],
     [{ "slack.channel": "#operations" }, "slack.channel", '"#operations"', /C012AB3CD/],
-    [{ "sizes.application.desired": 1 }, "sizes.application.desired", "1", /2 to 8/],
-    [{ "sizes.application.maximum": 1 }, "sizes.application.maximum", "1", /2 or more/],
+    [{ "sizes.application.desired": 1 }, "sizes.application.desired", "1", /6 to 30/],
+    [{ "sizes.application.maximum": 1 }, "sizes.application.maximum", "1", /6 or more/],
+    [
+      { "regions.standby": "eu-north-1" },
+      "regions.standby",
+      '"eu-north-1"',
+      /eu-west-1, eu-west-2/,
+    ],
+    [{ "domain.name": "example.com" }, "domain.name", '"example.com"', /ends in \.example\.com/],
+    [{ "domain.certificates": { primary } }, "domain.certificates.standby", "nothing", /the ARN/],
+    [
+      { "domain.certificates": { primary, standby: primary } },
+      "domain.certificates.standby",
+      expect.stringContaining(":eu-central-1:"),
+      /a certificate in eu-west-1/,
+    ],
+    [{ "application.image": "latest" }, "application.image", '"latest"', /a digest/],
+    [{ "sizes.application.standbyMinimum": 7 }, "sizes.application.standbyMinimum", "7", /0 to 6/],
+    [
+      { "sizes.application.spot": { onDemandBase: 5, instanceTypes: ["m7g.large"] } },
+      "sizes.application.spot.onDemandBase",
+      "5",
+      /6 to 30 .*never Spot/,
+    ],
+    [
+      { "sizes.application.quiet": { from: "0 22 * * *", until: "0 5 * * *", minimum: 7 } },
+      "sizes.application.quiet.minimum",
+      "7",
+      /1 to 6/,
+    ],
+    [
+      { "sizes.database.storageGigabytes": 600 },
+      "sizes.database.maximumStorageGigabytes",
+      "500",
+      /600/,
+    ],
+    [{ "sizes.cache.nodes": 0 }, "sizes.cache.nodes", "0", /1 to 6/],
+    [{ "records.logsDays": 30 }, "records.logsDays", "30", /31 or more/],
     [{ "regions.witness": "us-east-1" }, "regions.witness", '"us-east-1"', /eu-west-2, eu-west-3/],
     [{ "regions.standby": "eu-central-1" }, "regions.standby", '"eu-central-1"', /eu-west-1/],
     [{ "regions.primary": "sa-east-1" }, "regions.primary", '"sa-east-1"', /strong consistency/],

@@ -48,6 +48,14 @@ describe("ensure", () => {
     expect(timeline.now()).toBe(10_000);
   });
 
+  it("looks more often once it is near", async () => {
+    const { timeline, door, run } = world(21);
+    const seldom = { seconds: 120, everySeconds: 10 };
+    await run({ within: seldom, near: () => timeline.now() >= 20_000 });
+    expect(timeline.now()).toBe(22_000);
+    expect(door.looks).toBe(5);
+  });
+
   it("takes a call that timed out after its effect for in doubt, and finds it done", async () => {
     const { door, run, wanted } = world();
     const act = async (seen: Door) => {

@@ -6,6 +6,7 @@ import type { RunView } from "../../shared/message.ts";
 import { escalation, runMessage } from "../../shared/message.ts";
 import type { Fetch } from "../../shared/slack.ts";
 import { slackChannel, verifySlackRequest } from "../../shared/slack.ts";
+import { clockOn } from "../clock.ts";
 
 const startedAt = Date.UTC(2026, 10, 22, 3, 0, 0);
 const place = {
@@ -20,17 +21,7 @@ const setting = (fetch?: Fetch, token = place.botToken) => {
   const slack = slackStandIn(timeline, place);
   const channel = slackChannel({
     fetch: fetch ?? slack.fetch,
-    clock: {
-      now: timeline.now,
-      sleep: (milliseconds, signal) =>
-        new Promise((resolve, reject) => {
-          const timer = timeline.after(milliseconds, resolve);
-          signal?.addEventListener("abort", () => {
-            timer.cancel();
-            reject(signal.reason);
-          });
-        }),
-    },
+    clock: clockOn(timeline),
     channel: place.channel,
     token: () => Promise.resolve(token),
     timeoutSeconds: 3,
@@ -55,7 +46,7 @@ const view: RunView = {
     approvedBy: ["U0ANA"],
     expiresAtMilliseconds: startedAt + 600_000,
   },
-  timeline: Array.from({ length: 40 }, (_, index) => ({
+  timeline: Array.from({ length: 20 }, (_, index) => ({
     atMilliseconds: startedAt + index * 1000,
     text: `event ${index} ${"long ".repeat(20)}`,
   })),
@@ -77,6 +68,23 @@ describe("the run's message", () => {
     const lines = render(runMessage(view)).join("\n");
     expect(lines).toContain("Possible loss: UNKNOWN");
     expect(lines).toContain("To approve is to accept any");
+  });
+
+  it("cuts no warning off, however many there are", () => {
+    const plan = Array.from(
+      { length: 20 },
+      (_, index) => `mind: warning ${index} ${"x".repeat(250)}`,
+    );
+    const text = JSON.stringify(runMessage({ ...view, plan }));
+    for (const [index] of plan.entries()) expect(text).toContain(`mind: warning ${index} `);
+    expect(text).toContain("Can be undone until");
+    for (const block of runMessage({ ...view, plan }).blocks) {
+      expect(JSON.stringify(block).length).toBeLessThan(3200);
+    }
+    const longer = Array(60).fill("x".repeat(250));
+    expect(JSON.stringify(runMessage({ ...view, plan: longer }))).toMatch(
+      /\d+ more: see the journal/,
+    );
   });
 
   it("cannot be made to ping a channel by what somebody typed", () => {

@@ -1,4 +1,5 @@
 import { verify } from "../../shared/journal.ts";
+import { ofTheRun } from "../../shared/refused-answer.ts";
 import { endsWithinSeconds } from "./course.ts";
 import type { Facts, RunFacts } from "./evidence.ts";
 import type { PromoteCall } from "./watch.ts";
@@ -222,7 +223,7 @@ const isStuck = ({ scenario, outcome }: Facts): boolean =>
 
 const journalBreaks = ({ name, journal, result }: RunFacts): string[] => {
   const verdict = verify(journal);
-  const last = (journal.at(-1)?.data as { to?: string } | undefined)?.to;
+  const last = (ofTheRun(journal).at(-1)?.data as { to?: string } | undefined)?.to;
   const complete = result !== null && result.unrecorded === 0;
   return [
     ...when(!verdict.ok, () => `the journal of ${name}: ${verdict.ok ? "" : verdict.why}`),

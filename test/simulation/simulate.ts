@@ -22,7 +22,7 @@ import {
   type Weather,
 } from "./storm.ts";
 import { watch } from "./watch.ts";
-import { config, type Hooks, type Plant, world } from "./world.ts";
+import { config, type Hooks, type Plant, type WorldOptions, world } from "./world.ts";
 
 export interface Simulation {
   seed: number | string;
@@ -35,6 +35,10 @@ export interface Simulation {
   /** Drawn by the seed when left out. */
   crashes?: Partial<Crashes>;
   plant?: Plant;
+  /** See `WorldOptions`. */
+  looks?: boolean;
+  wire?: boolean;
+  onDirect?: WorldOptions["onDirect"];
 }
 
 export interface Simulated {
@@ -82,6 +86,9 @@ const lived = async (wanted: Simulation): Promise<Simulated> => {
     scripts: scenario.people,
     writesPerSecond: writesPerSecond(scenario),
     ...(wanted.plant ? { plant: wanted.plant } : {}),
+    ...(wanted.looks ? { looks: true } : {}),
+    ...(wanted.wire ? { wire: true } : {}),
+    ...(wanted.onDirect ? { onDirect: wanted.onDirect } : {}),
     hooks: (tools) => {
       made.watcher = watch(tools);
       const chance = seededRandom(`crashes ${wanted.seed}`);

@@ -63,6 +63,10 @@ export const staged: readonly Staged[] = [
     scenario: { ...alive, replayDelaySeconds: 60 },
   },
   {
+    what: "the replica is so late that it holds no heartbeat, so nobody knows what may be lost",
+    scenario: { incident: "dead", replayDelaySeconds: 900 },
+  },
+  {
     what: "a cut region fences itself, nobody moves anything, and it comes back",
     scenario: { incident: "cut-served", people: [], returnsAfterSeconds: 700 },
   },

@@ -1,12 +1,18 @@
 import { deployAutomation } from "../../drills/automation.ts";
 import { names, tablesIn } from "../../drills/names.ts";
 import { buildPlatform, type DatabaseSite } from "../../drills/platform.ts";
+import { smaller } from "../../drills/sizes.ts";
 import { assemble as canary } from "../../functions/canary/handler.ts";
 import { assemble as database } from "../../functions/database/handler.ts";
 import { assemble as detection } from "../../functions/detection/handler.ts";
 import { assemble as failover } from "../../functions/failover/handler.ts";
 import { assemble as guard } from "../../functions/guard/handler.ts";
+import { assemble as readiness } from "../../functions/readiness/handler.ts";
+import { assemble as remediation } from "../../functions/remediation/handler.ts";
 import { assemble as slack } from "../../functions/slack/handler.ts";
+import { assemble as triage } from "../../functions/triage/handler.ts";
+import { type DirectCall, installDirect } from "../../local/aws/direct.ts";
+import { duration, type Shares } from "../../local/aws/durations.ts";
 import type { Observer } from "../../local/aws/endpoint.ts";
 import { faults } from "../../local/aws/faults.ts";
 import { frugal, inProcess } from "../../local/aws/transport.ts";
@@ -17,7 +23,7 @@ import { inProcessHost, installImmediates } from "../../local/lambda/inprocess.t
 import { memoryStore } from "../../local/lambda/store.ts";
 import { loadGenerator } from "../../local/load/generator.ts";
 import { internet, network } from "../../local/network.ts";
-import { modelledEngine } from "../../local/postgres/modelled.ts";
+import { type ModelledEngineOptions, modelledEngine } from "../../local/postgres/modelled.ts";
 import { DatabaseError } from "../../local/postgres/session.ts";
 import { operators, type Script } from "../../local/slack/operators.ts";
 import { slackStandIn } from "../../local/slack/slack.ts";
@@ -27,18 +33,23 @@ import operatorsConfig from "../../nightshift.config.ts";
 import type { Config } from "../../shared/config.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { grantFirst } from "../../shared/lease.ts";
+import { keepProof, type Proof } from "../../shared/proof.ts";
 import { type Random, seededRandom } from "../../shared/random.ts";
+import { keepReadiness, type Readiness } from "../../shared/readiness.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { clockOn } from "../clock.ts";
+import { cheap } from "./clients.ts";
 import { modelledConnect } from "./database.ts";
 import { admits, launchLedger, simulatedWeb, untilKilled, usersSend } from "./ground.ts";
 
+const small = smaller(operatorsConfig);
+
 export const config: Config = {
-  ...operatorsConfig,
+  ...small,
   sizes: {
-    ...operatorsConfig.sizes,
+    ...small.sizes,
     application: {
-      ...operatorsConfig.sizes.application,
+      ...small.sizes.application,
       minimum: 2,
       desired: 2,
       standbyMinimum: 1,
@@ -62,7 +73,10 @@ const assemblies: Record<string, Assemble> = {
   "functions/detection/handler.ts": detection,
   "functions/failover/handler.ts": failover,
   "functions/guard/handler.ts": guard,
+  "functions/readiness/handler.ts": readiness,
+  "functions/remediation/handler.ts": remediation,
   "functions/slack/handler.ts": slack,
+  "functions/triage/handler.ts": triage,
 };
 
 /** What looks on, and interferes, without being part of the world. */
@@ -93,8 +107,25 @@ export interface WorldOptions {
   scripts?: Script[];
   hooks?(tools: HookTools): Hooks;
   plant?: Plant;
+  /** How many sessions each database takes; any number when left out. */
+  connections?: ModelledEngineOptions["connections"];
   /** How many transfers the users try each modelled second; one in five seconds when left out. */
   writesPerSecond?: number;
+  /** What AWS takes is drawn once for each kind of thing: worlds of one seed can be compared. */
+  sameTimes?: boolean;
+  /**
+   * How long each call of a function takes on its way, in modelled time. When left out none does, and
+   * neither does Slack: the simulation is about orders of events.
+   */
+  latencyMilliseconds?: () => number;
+  /** Every AWS call goes the whole way: middleware of the SDK, encoding, decoding. Slower by half. */
+  wire?: boolean;
+  /** Sees the calls that do not. */
+  onDirect?(call: DirectCall): void;
+  /** Whether readiness is looked at: left out of most stories, since a look is thirty calls. */
+  looks?: boolean;
+  /** Whether the platform publishes metrics each minute: only stories about alarms on them need any. */
+  publishesMetrics?: boolean;
 }
 
 export type World = Awaited<ReturnType<typeof world>>;
@@ -117,13 +148,17 @@ export const approving: Script[] = [
 export const world = async (options: WorldOptions) => {
   const stage = newStage(options);
   const { timeline, random } = stage;
-  const restore = takeOver(timeline, seededRandom(`libraries ${options.seed}`));
+  const restore = takeOver(timeline, seededRandom(`libraries ${options.seed}`), options);
   const { aws, strikes } = await raiseCloud(stage, options);
   const { primary } = config.regions;
   const platform = await buildPlatform(aws, groundOf(stage));
-  await deployAutomation(aws, platform, {});
+  await deployAutomation(aws, platform, {}, { looks: options.looks === true });
   const table = deploysTable(stage);
   await timeline.run(grantFirst(table, primary, timeline.now() - daySeconds * 1000));
+  for (const region of [platform.home.region, platform.standby.region]) {
+    if (options.looks) await timeline.run(keepProof(table, rehearsed(region, timeline.now())));
+    else await timeline.run(keepReadiness(table, foundReady(region, timeline.now())));
+  }
   const people = peopleOf(stage, aws, options);
   const users = loadGenerator(
     {
@@ -159,12 +194,31 @@ export const world = async (options: WorldOptions) => {
   };
 };
 
+/**
+ * What the last looks before the story have found. Good for a day, unless somebody looks again: most
+ * stories are not about readiness.
+ */
+const foundReady = (region: string, now: number): Readiness => {
+  const seenAtMilliseconds = now + daySeconds * 1000;
+  const detail = "found ready before the story began";
+  const check = { name: "story", verdict: "ready" as const, detail, source: "the story" };
+  return { region, atMilliseconds: now, checks: [{ ...check, seenAtMilliseconds }] };
+};
+
+/** A region that nobody has ever moved to is not ready. */
+const rehearsed = (region: string, now: number): Proof => ({
+  region,
+  run: "rehearsal-before",
+  kind: "rehearsal",
+  atMilliseconds: now - 7 * daySeconds * 1000,
+});
+
 /** What the cloud stands on, and a place to find the cloud in once it is there. */
 type Stage = ReturnType<typeof newStage>;
 
 const newStage = (options: WorldOptions) => {
   const timeline = virtualTimeline(startedAt);
-  const random = seededRandom(`world ${options.seed}`);
+  const random = { ...seededRandom(`world ${options.seed}`), ...sharesOf(options) };
   const regions = network();
   const place = slackPlace(config);
   const sites = new Map<string, DatabaseSite>();
@@ -176,6 +230,7 @@ const newStage = (options: WorldOptions) => {
   const engine = modelledEngine({
     timeline,
     random,
+    ...(options.connections ? { connections: options.connections } : {}),
     reachable: regions.reachable,
     admit: (id, user) =>
       admits(
@@ -197,33 +252,18 @@ const newStage = (options: WorldOptions) => {
     lines: [] as string[],
     bugs: [] as unknown[],
     secrets: [place.botToken, place.signingSecret],
-    plant: options.plant,
+    latency: options.latencyMilliseconds,
   };
 };
 
-const endpoints = new Map<string, { url: URL }>();
-
-/**
- * Client options of the simulation, worth a tenth of a run. One name for all services of a region
- * spares the working out of the right one from the rules of each service, since the local AWS goes by
- * the signature; and the middleware of a command is put together once.
- */
-const cheap = {
-  ...frugal,
-  cacheMiddleware: true,
-  endpointProvider: ({ Region = "" }: { Region?: string }) => {
-    let found = endpoints.get(Region);
-    if (!found) {
-      found = { url: new URL(`https://${Region}.amazonaws.invalid`) };
-      endpoints.set(Region, found);
-    }
-    return found;
-  },
+const sharesOf = ({ seed, sameTimes }: WorldOptions): Partial<Shares> => {
+  if (!sameTimes) return {};
+  return { shareOf: (name) => seededRandom(`${name} ${seed}`).fraction() };
 };
 
 /** The process of one execution environment. */
 const runtimeOf = (
-  { timeline, random, engine, channel, lines, there }: Stage,
+  { timeline, random, engine, channel, lines, latency, there }: Stage,
   definition: FunctionDefinition,
   killed: AbortSignal,
   environment: string,
@@ -241,16 +281,21 @@ const runtimeOf = (
     config,
     write: (line) => void (killed.aborted || lines.push(line)),
     connect: async (target) => {
+      if (latency) await timeline.sleep(latency());
       const session = await modelledConnect(engine, definition.region, clock)(target);
       return { ...session, query: untilKilled(killed, session.query) };
     },
-    fetch: untilKilled(killed, channel.fetch) as unknown as typeof fetch,
+    fetch: untilKilled(killed, async (...request: Parameters<typeof channel.fetch>) => {
+      if (latency) await timeline.sleep(duration(random, "slack.post"));
+      return channel.fetch(...request);
+    }) as unknown as typeof fetch,
     aws: ({ answerSeconds }) => ({
       ...cheap,
       requestHandler: inProcess(there().endpoint, definition.region, timeline, {
         signal: killed,
         trace: environment,
         requestTimeoutMilliseconds: answerSeconds * 1000,
+        ...(latency ? { latencyMilliseconds: latency } : {}),
       }),
     }),
   };
@@ -294,6 +339,7 @@ const raiseCloud = async (stage: Stage, options: WorldOptions) => {
       tables: tablesIn(primary, standby, witness),
       checkers: 1,
       onError,
+      ...(options.publishesMetrics ? { publishesMetrics: true } : {}),
       endpoint: {
         faults: strikes,
         onBug: onError,
@@ -366,7 +412,12 @@ const peopleOf = ({ channel, timeline }: Stage, aws: Cloud, options: WorldOption
 };
 
 /** Time, deferred work and chance of this process belong to the simulation until given back. */
-const takeOver = (timeline: ReturnType<typeof virtualTimeline>, random: Random) => {
+const takeOver = (
+  timeline: ReturnType<typeof virtualTimeline>,
+  random: Random,
+  { wire, onDirect }: WorldOptions,
+) => {
+  const wired = wire ? () => undefined : installDirect(onDirect);
   const time = installTime(timeline);
   const immediates = installImmediates(timeline);
   const kept = Math.random;
@@ -375,6 +426,7 @@ const takeOver = (timeline: ReturnType<typeof virtualTimeline>, random: Random) 
     Math.random = kept;
     immediates();
     time();
+    wired();
   };
 };
 

@@ -180,7 +180,7 @@ describe("/nightshift abort", () => {
     await wrote("failover-2-1", move("promoted", false));
     expect(await say("U0ANA", "abort too late")).toContain("the only way is forward");
     await wrote("failover-2-1", move("needs-human", false));
-    expect(await say("U0ANA", "abort too late")).toContain("has ended already: needs-human");
+    expect(await say("U0ANA", "abort too late")).toContain("the only way is forward");
     expect(await readAbort(table(), "failover-2-1")).toBeUndefined();
   });
 
@@ -192,9 +192,67 @@ describe("/nightshift abort", () => {
   });
 });
 
+describe("/nightshift carry-on", () => {
+  it("starts the next execution of the run that has the lease, once, as the move that it is", async () => {
+    await claim(standby, "failover-2-1");
+    const begin = { kind: "switchover", trigger: { overrides: ["readiness"] } };
+    await wrote("failover-2-1", { key: "begin", data: begin });
+    await wrote("failover-2-1", move("claimed"), move("needs-human", false));
+    const said = await say("U0ANA", "carry-on accept:unknown-loss the cause is mended");
+    expect(said).toContain("failover-2-1 is carried on in eu-west-1, as failover-2-1-again-1");
+    expect(door.lambda.invocations).toMatchObject([
+      {
+        region: standby,
+        execution: "failover-2-1-again-1",
+        payload: {
+          kind: "carry-on",
+          run: "failover-2-1",
+          again: 1,
+          move: "switchover",
+          trigger: {
+            who: "U0ANA",
+            reason: "the cause is mended",
+            overrides: ["readiness", "unknown-loss"],
+          },
+        },
+      },
+    ]);
+    expect(await say("U0BEN", "carry-on failover-2-1")).toContain("carried on already");
+    await wrote("failover-2-1", { ...move("carried-on"), key: "again 1: begin" });
+    expect(await say("U0BEN", "carry-on")).toContain("is under way (carried-on)");
+    expect(door.lambda.invocations).toHaveLength(1);
+  });
+
+  it("is refused for a run that has moved nothing, for none, and for who may not request", async () => {
+    expect(await say("U0ANA", "carry-on")).toContain("deploy is no move");
+    await wrote("failover-2-1", move("needs-human", false));
+    expect(await say("U0ANA", "carry-on failover-2-1")).toContain("Ask for the move again");
+    expect(await say("U0CHIARA", "carry-on")).toContain("not one who may ask for carry-on");
+    expect(door.lambda.invocations).toEqual([]);
+  });
+
+  it("is started by an abort of a run that has stopped, which says so", async () => {
+    await claim(standby, "failover-2-1");
+    await wrote("failover-2-1", move("claimed"), move("needs-human", false));
+    expect(await say("U0CHIARA", "abort we stay")).toContain(
+      "failover-2-1-again-1 is started to give the lease back",
+    );
+    expect(await readAbort(table(), "failover-2-1")).toMatchObject({ by: "U0CHIARA" });
+  });
+});
+
 it("tells of every verb in its help", async () => {
   const text = await say("U0ANA", "what");
-  for (const verb of ["status", "failover", "switchover", "failback", "pause", "resume", "ack"]) {
+  for (const verb of [
+    "status",
+    "failover",
+    "switchover",
+    "failback",
+    "pause",
+    "resume",
+    "ack",
+    "carry-on",
+  ]) {
     expect(text).toContain(verb);
   }
 });

@@ -2,7 +2,6 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { assemble } from "../../functions/slack/handler.ts";
 import type { HttpAnswer } from "../../functions/slack/slack.ts";
 import { dynamodb } from "../../local/aws/dynamodb.ts";
-import type { TableDefinition } from "../../local/aws/dynamodb-store.ts";
 import type { Observer } from "../../local/aws/endpoint.ts";
 import { endpoint } from "../../local/aws/endpoint.ts";
 import { secretsmanager } from "../../local/aws/secretsmanager.ts";
@@ -13,15 +12,15 @@ import { urlEvent } from "../../local/lambda/url.ts";
 import { network } from "../../local/network.ts";
 import type { SignedHttpRequest } from "../../local/slack/signed.ts";
 import { slackStandIn } from "../../local/slack/slack.ts";
-import type { Timeline } from "../../local/time/timeline.ts";
 import { virtualTimeline } from "../../local/time/virtual.ts";
 import config from "../../nightshift.config.ts";
 import { clientOptions } from "../../shared/clients.ts";
-import type { Clock } from "../../shared/clock.ts";
 import { dynamodbJournal } from "../../shared/journal.ts";
 import { seededRandom } from "../../shared/random.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { systemWeb } from "../../shared/web.ts";
+import { clockOn } from "../clock.ts";
+import { tableDefinitions } from "../tables.ts";
 
 export const here = config.regions.standby;
 export const startedAt = Date.UTC(2026, 10, 22, 3, 0, 0);
@@ -32,18 +31,6 @@ const place = {
   botToken: "a-bot-token-that-is-secret",
   signingSecret: "a-signing-secret-that-is-secret",
 };
-
-const clockOn = (timeline: Timeline): Clock => ({
-  now: timeline.now,
-  sleep: (milliseconds, signal) =>
-    new Promise((resolve, reject) => {
-      const timer = timeline.after(milliseconds, resolve);
-      signal?.addEventListener("abort", () => {
-        timer.cancel();
-        reject(signal.reason);
-      });
-    }),
-});
 
 /** As much of Lambda as the front door calls; keeps what it was told. */
 const recordingLambda = () => {
@@ -73,6 +60,14 @@ const recordingLambda = () => {
         });
         return { StatusCode: 202 };
       },
+      ListDurableExecutionsByFunction: () => {
+        if (refusal) throw refusal;
+        const DurableExecutions = invocations.map(({ execution }) => ({
+          DurableExecutionName: execution,
+          Status: "RUNNING",
+        }));
+        return { DurableExecutions };
+      },
       SendDurableExecutionCallbackSuccess: (input: Record<string, unknown>, call: Call) => {
         if (refusal) throw refusal;
         callbacks.push(String(input.CallbackId));
@@ -84,24 +79,6 @@ const recordingLambda = () => {
   const refuse = (shape: string) => void (refusal = new AwsError(shape, "refused"));
   return { service, invocations, callbacks, wokenIn, refuse };
 };
-
-const { primary, standby, witness } = config.regions;
-
-const tableDefinitions: TableDefinition[] = [
-  {
-    name: "coordination",
-    key: { hash: "id" },
-    consistency: "strong",
-    replicas: [primary, standby, witness],
-  },
-  {
-    name: "journal",
-    key: { hash: "run", range: "sequence" },
-    keyTypes: { sequence: "N" },
-    consistency: "eventual",
-    replicas: [primary, standby],
-  },
-];
 
 const environment = (secretArn: string) => ({
   AWS_REGION: here,

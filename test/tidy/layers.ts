@@ -36,7 +36,7 @@ const forbidden = (path: string, to: string, { values }: Import): string | undef
   if (!isShipped(to)) return `${to} is not shipped`;
   const other = jobOf(to);
   if (other === undefined || other === jobOf(path)) return undefined;
-  const pure = to.endsWith("/decide.ts");
+  const pure = to.endsWith("/decide.ts") || isDecision(to);
   return values.length === 0 || pure ? undefined : `${values.join(", ")} belongs to ${other}`;
 };
 
@@ -84,9 +84,13 @@ const pureValues: Record<string, readonly string[]> = {
   "shared/clock.ts": ["isoSeconds"],
   "shared/message.ts": ["actionIds"],
   "shared/pause.ts": ["whilePaused"],
+  "shared/readiness.ts": ["verdictOf", "isFailing"],
 };
 
-const isDecision = (path: string) => /^functions\/[^/]+\/(decide|states)\.ts$/.test(path);
+/** Playbooks are decisions as well: whoever reads one has seen all that it can do. */
+const isDecision = (path: string) =>
+  /^functions\/[^/]+\/(decide|states|warnings|playbooks)\.ts$/.test(path) ||
+  /^functions\/remediation\/playbooks\/[^/]+\/playbook\.ts$/.test(path);
 
 const purity: Rule = {
   name: "decide.ts and states.ts are pure",

@@ -1,0 +1,106 @@
+-- What a new database needs before the application and Nightshift can use it: their logins, no more
+-- rights than they need, and Nightshift's own tables. Run once by the owner, after the first deployment
+-- and before the first migration, with deploy/bootstrap.ts or with psql:
+--
+--   PGOPTIONS="-c bootstrap.application=$APPLICATION -c bootstrap.nightshift=$NIGHTSHIFT" \
+--     psql -X -v ON_ERROR_STOP=1 -f deploy/bootstrap.sql "host=… dbname=platform user=platform_owner …"
+--
+-- The two are SCRAM verifiers and not passwords, so that no server and no log ever has one. Everything
+-- may be repeated: a role that is there keeps its password, which rotation owns by then, and its fence.
+-- PostgreSQL 16 or newer. There is nothing of psql's own in here, so that any client can run it.
+--
+-- Where `rds.restrict_password_commands` is on, CREATE ROLE … PASSWORD takes membership in rds_password:
+-- `GRANT rds_password TO CURRENT_USER` first. Nightshift's login never sets a password and needs none of it.
+BEGIN;
+
+-- All of it waits for nobody: a lock that is held means that the database is not new.
+SET LOCAL lock_timeout = '5s';
+
+DO $$
+DECLARE
+  verifier text;
+BEGIN
+  IF current_setting('server_version_num')::int < 160000 THEN
+    RAISE EXCEPTION 'PostgreSQL 16 or newer is needed: before, CREATEROLE is a right over every role';
+  END IF;
+  -- Nobody logs in as this one: it holds the application's rights, whichever login is in use.
+  IF to_regrole('application') IS NULL THEN
+    CREATE ROLE application NOLOGIN;
+  END IF;
+  IF to_regrole('app_a') IS NULL THEN
+    verifier := current_setting('bootstrap.application', true);
+    IF verifier IS NULL OR verifier NOT LIKE 'SCRAM-SHA-256$%' THEN
+      RAISE EXCEPTION 'bootstrap.application is no SCRAM verifier';
+    END IF;
+    EXECUTE format('CREATE ROLE app_a LOGIN PASSWORD %L', verifier);
+  END IF;
+  -- The other of the two. It gets its password at the first rotation; without one, nobody gets in.
+  IF to_regrole('app_b') IS NULL THEN
+    CREATE ROLE app_b LOGIN;
+  END IF;
+  -- CREATEROLE, because PostgreSQL lets nobody change another role without it. Over which roles, the
+  -- ADMIN OPTION below decides. Source: "CREATE ROLE" and "ALTER ROLE" of PostgreSQL 16.
+  IF to_regrole('nightshift') IS NULL THEN
+    verifier := current_setting('bootstrap.nightshift', true);
+    IF verifier IS NULL OR verifier NOT LIKE 'SCRAM-SHA-256$%' THEN
+      RAISE EXCEPTION 'bootstrap.nightshift is no SCRAM verifier';
+    END IF;
+    EXECUTE format('CREATE ROLE nightshift LOGIN CREATEROLE PASSWORD %L', verifier);
+  END IF;
+END $$;
+
+-- The fence and its end: NOLOGIN and LOGIN of these two, and of nobody else. Without INHERIT and SET
+-- Nightshift cannot read what they read.
+GRANT app_a, app_b TO nightshift WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;
+-- Ends sessions of the application; sees everybody's, so that a fence can be proven.
+GRANT pg_signal_backend, pg_monitor TO nightshift;
+
+GRANT application TO app_a, app_b WITH ADMIN FALSE, INHERIT TRUE, SET FALSE;
+
+DO $$ BEGIN
+  -- A flood of connections must not keep the fence out. Only who has this role may give it.
+  IF pg_has_role(current_user, 'pg_use_reserved_connections', 'MEMBER WITH ADMIN OPTION') THEN
+    GRANT pg_use_reserved_connections TO nightshift;
+  ELSE
+    RAISE NOTICE 'nightshift gets no reserved connections: % may not give them', current_user;
+  END IF;
+  -- Which statements take the time. The server has to have been started with it.
+  IF current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%' THEN
+    CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+  ELSE
+    RAISE NOTICE 'pg_stat_statements is not loaded: nobody will know the slowest statements';
+  END IF;
+  -- No other login of this server has any business in here.
+  EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+  EXECUTE format(
+    'GRANT CONNECT, TEMPORARY ON DATABASE %I TO application', current_database());
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO nightshift', current_database());
+END $$;
+
+-- Rows, and never tables: those are the owner's, by migrations, also the ones that are yet to come.
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO application;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO application;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO application;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public
+  GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO application;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO application;
+
+-- Nightshift's own tables, as its statement `prepare` has them. They are its own: the owner may be it
+-- for a moment only.
+GRANT nightshift TO CURRENT_USER WITH INHERIT FALSE, SET TRUE;
+CREATE SCHEMA IF NOT EXISTS nightshift AUTHORIZATION nightshift;
+SET LOCAL ROLE nightshift;
+CREATE TABLE IF NOT EXISTS nightshift.heartbeat (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  region text NOT NULL, epoch bigint NOT NULL,
+  written_at_ms bigint NOT NULL, contact_at_ms bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS nightshift.probe (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), epoch bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS nightshift.fence (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), epoch bigint NOT NULL);
+INSERT INTO nightshift.fence (epoch) VALUES (0) ON CONFLICT (singleton) DO NOTHING;
+RESET ROLE;
+REVOKE nightshift FROM CURRENT_USER GRANTED BY CURRENT_USER;
+
+COMMIT;

@@ -1,0 +1,211 @@
+import type { Violation } from "../policies.ts";
+import type { Recording } from "../recording.ts";
+import type { Grant } from "./grants.ts";
+import { arnOf, grantsOf } from "./grants.ts";
+
+/** One kind of call that a function makes, as tests hear it in the local AWS. */
+export interface CallMade {
+  job: string;
+  /** As IAM calls it. */
+  action: string;
+  where: Where;
+  /** What kind of thing it is about: `database`, `secret nightshift`, `function guard`. */
+  about: string;
+}
+
+/** Seen from the function: in its own region, the pair's other one, the witness's, or in no region. */
+export type Where = "here" | "there" | "witness" | "nowhere";
+
+export const whereOf = (from: string, to: string, witness: string): Where => {
+  if (to === "" || to === "us-east-1") return "nowhere";
+  if (to === from) return "here";
+  return to === witness ? "witness" : "there";
+};
+
+/** What a resource is, by its ARN in a policy of the stacks. The same words as tests find for calls. */
+const kinds: readonly [RegExp, string][] = [
+  [/^dynamodb table\/.*-(coordination|journal)$/, "table $1"],
+  [/^lambda function:.*\/durable-execution\/\*$/, "execution failover"],
+  [/^lambda function:[a-z0-9-]*?-([a-z]+)(?::live)?$/, "function $1"],
+  [/^secretsmanager secret:.*\/([a-z-]+?)-(?:\?{6}|[A-Za-z]{6})$/, "secret $1"],
+  [/^rds db:.*-quarantine-\*$/, "database quarantined"],
+  [/^rds db:/, "database"],
+  [/^rds pg:/, "parameter group"],
+  [/^rds (?:subgrp|og):/, "groups of a replica"],
+  [/^elasticloadbalancing listener-rule\//, "role rule"],
+  [/^autoscaling autoScalingGroup:/, "group"],
+  [/^ec2 security-group\//, "security group"],
+  [/^route53 hostedzone\//, "zone"],
+  [/^route53 healthcheck\//, "health check"],
+  [/^acm certificate\//, "certificate"],
+  [/^ecr repository\//, "repository"],
+  [/^kms key\//, "key"],
+  [/^iam role\//, "role"],
+  [/^logs log-group:/, "log"],
+  [/^sqs /, "dead letters"],
+];
+
+/** Secrets that the local platform does not have: nobody reads them, and all are compared alike. */
+const likeDatabase = /^secret (?:owner|cache|signing-keys|encryption-keys)$/;
+
+export const aboutOf = (resource: string): string => {
+  const arn = arnOf(resource);
+  if (!arn) return resource;
+  const text = `${arn.service} ${arn.rest}`;
+  for (const [pattern, kind] of kinds) {
+    const found = pattern.exec(text);
+    if (found) return kind.replace("$1", found[1] ?? "").replace(likeDatabase, "secret database");
+  }
+  return `unknown: ${resource}`;
+};
+
+/** Permissions that follow from a call, where one call takes more than one. With the source. */
+const implied: readonly { call: string; about?: string; takes: string[]; source: string }[] = [
+  {
+    call: "secretsmanager:GetSecretValue",
+    takes: ["kms:Decrypt key"],
+    source: "Secret encryption and decryption in AWS Secrets Manager",
+  },
+  {
+    call: "secretsmanager:PutSecretValue",
+    takes: ["kms:Decrypt key", "kms:GenerateDataKey key"],
+    source: "Secret encryption and decryption in AWS Secrets Manager",
+  },
+  {
+    call: "rds:ModifyDBInstance",
+    about: "database",
+    takes: ["rds:ModifyDBInstance parameter group", "iam:PassRole role"],
+    source: "Actions … for Amazon RDS: ModifyDBInstance; ModifyDBInstance, MonitoringRoleArn",
+  },
+  {
+    call: "rds:CreateDBInstanceReadReplica",
+    takes: [
+      "rds:CreateDBInstanceReadReplica groups of a replica",
+      "rds:CreateDBInstanceReadReplica parameter group",
+      "rds:AddTagsToResource database",
+      "kms:CreateGrant key",
+      "kms:DescribeKey key",
+    ],
+    source: "Actions … for Amazon RDS; Authorizing use of a customer managed key",
+  },
+];
+
+/** Whoever uses the coordination table goes on with the other replicas when one does not answer. */
+const everywhere = { about: "table coordination", where: ["here", "there", "witness"] as const };
+
+/** Permissions for what no call of the function's own code asks for. */
+const ownServices: readonly { action: string; about: string; because: string }[] = [
+  { action: "logs:CreateLogStream", about: "log", because: "Lambda writes its log" },
+  { action: "logs:PutLogEvents", about: "log", because: "Lambda writes its log" },
+  { action: "sqs:SendMessage", about: "dead letters", because: "Lambda gives an event up" },
+  { action: "xray:PutTraceSegments", about: "*", because: "Lambda traces it" },
+  { action: "xray:PutTelemetryRecords", about: "*", because: "Lambda traces it" },
+  ...[
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+  ].map((action) => ({ action, about: "*", because: "Lambda places it in the network" })),
+  {
+    action: "lambda:CheckpointDurableExecution",
+    about: "execution failover",
+    because: "the durable SDK's own client, which a simulation replaces",
+  },
+  {
+    action: "lambda:GetDurableExecutionState",
+    about: "execution failover",
+    because: "the durable SDK's own client, which a simulation replaces",
+  },
+  {
+    action: "rds:CreateDBInstanceReadReplica",
+    about: "database",
+    because: "the source's region is asked by a signature that the SDK puts into the call",
+  },
+];
+
+interface Held {
+  grant: Grant;
+  where: Where;
+  about: string;
+}
+
+const key = (job: string, action: string, where: string, about: string): string =>
+  `${job} ${action} ${where} ${about}`;
+
+/** In this region, or in none: a role of IAM is in none, and is passed here. */
+const nearness = (where: Where): Where[] => (where === "nowhere" ? ["nowhere", "here"] : [where]);
+
+/** What every function of the stacks may do, seen from itself; both regions of the pair as one. */
+const heldBy = (recording: Recording, jobs: ReadonlySet<string>, witness: string): Held[] =>
+  grantsOf(recording)
+    .filter(({ holder, effect }) => jobs.has(holder) && effect === "Allow")
+    .map((grant) => {
+      const region = arnOf(grant.resource)?.region ?? "";
+      return {
+        grant,
+        where: whereOf(grant.region, region, witness),
+        about: aboutOf(grant.resource),
+      };
+    });
+
+/**
+ * Compares what functions call with what they may: a call that nothing allows, and a permission that
+ * nothing uses.
+ */
+export const comparePermissions = (
+  recording: Recording,
+  calls: readonly CallMade[],
+  witness: string,
+): Violation[] => {
+  const jobs = new Set(calls.map(({ job }) => job));
+  const held = heldBy(recording, jobs, witness);
+  const allowed = new Set(
+    held.map(({ grant, where, about }) => key(grant.holder, grant.action, where, about)),
+  );
+  const needed = neededFor(calls);
+  const missing = [...needed].flatMap(([wanted, { job, action, where, about }]) => {
+    const anywhere = key(job, action, "nowhere", "*");
+    const isAllowed = nearness(where).some((near) => allowed.has(key(job, action, near, about)));
+    if (isAllowed || allowed.has(anywhere)) return [];
+    return [{ resource: job, problem: `calls without permission: ${wanted}` }];
+  });
+  const used = new Set(needed.keys());
+  const usedAnywhere = new Set(calls.map(({ job, action }) => `${job} ${action}`));
+  const idle = held.flatMap(({ grant, where, about }) => {
+    const { holder, action, policy, sid } = grant;
+    if (ownServices.some((each) => each.action === action && each.about === about)) return [];
+    const isUsed =
+      about === "*"
+        ? usedAnywhere.has(`${holder} ${action}`)
+        : used.has(key(holder, action, where, about));
+    if (isUsed) return [];
+    return [{ resource: policy, problem: `${sid}: never used: ${action} ${where} ${about}` }];
+  });
+  return [...missing, ...idle];
+};
+
+/** The calls, and what follows from them. */
+const neededFor = (calls: readonly CallMade[]): Map<string, CallMade> => {
+  const needed = new Map<string, CallMade>();
+  const add = (call: CallMade) =>
+    needed.set(key(call.job, call.action, call.where, call.about), call);
+  for (const call of calls) {
+    add(call);
+    if (call.about === everywhere.about) {
+      for (const where of everywhere.where) add({ ...call, where });
+    }
+    for (const { call: action, about, takes } of implied) {
+      if (action !== call.action || (about !== undefined && about !== call.about)) continue;
+      // A primary that is put aside is renamed, and keeps its settings.
+      if (action === "rds:ModifyDBInstance" && call.where !== "here") continue;
+      for (const taken of takes) {
+        const [implies = "", ...words] = taken.split(" ");
+        const where = implies === "iam:PassRole" ? "nowhere" : call.where;
+        add({ ...call, action: implies, where, about: words.join(" ") });
+      }
+    }
+  }
+  return needed;
+};

@@ -1,0 +1,76 @@
+import type { Refusal } from "../../shared/outcome.ts";
+import { observed } from "../../shared/outcome.ts";
+import { isIrreversible, isStillMeant, takesFromFleet } from "./actions.ts";
+import { decide } from "./decide.ts";
+import type { Look } from "./evidence.ts";
+import { gather } from "./evidence.ts";
+import type { GuardFacts } from "./guardrails.ts";
+import { brakes, objections } from "./guardrails.ts";
+import type { Evidence } from "./playbooks.ts";
+import type { Ending, Work } from "./remediation.ts";
+import { deedOf, nothing, record } from "./remediation.ts";
+
+/**
+ * Every guardrail at once, on what is so now. The second time, after people may have taken half an hour,
+ * the evidence is looked at anew as well: a plan that would not be made again is void.
+ */
+export const guarded = async (
+  work: Work,
+  when: "before the plan" | "before the deed",
+): Promise<Ending | null> => {
+  const { steps, run } = work;
+  const deed = deedOf(run);
+  const refusals = await steps.step(`guardrails ${when}`, async () => {
+    const facts = await gatherFacts(work);
+    const { key } = run.wish;
+    const despite = work.playbook.despite ?? [];
+    const again = when === "before the deed" ? await changedPlan(work) : [];
+    return [...objections(deed, facts, { key, despite }), ...again];
+  });
+  const [first] = refusals;
+  if (!first) return null;
+  const text = refusals.map(({ reason }) => reason).join(" ");
+  await record(work, `guardrails ${when}`, { kind: "refused", text, data: { refusals, deed } });
+  return nothing(
+    first.code,
+    refusals.map(({ reason }) => reason),
+  );
+};
+
+const gatherFacts = async ({ ports, run }: Work): Promise<GuardFacts> => {
+  const { now } = ports.clock;
+  const { subject } = run.wish;
+  const [pause, freezes, alarm, fleet] = await Promise.all([
+    ports.readPause(),
+    observed("coordination table", now, ports.readFreezes),
+    observed("CloudWatch", now, () => ports.alarm(subject.alarm)),
+    takesFromFleet(deedOf(run))
+      ? gather(ports.clock, ports.lookers, ["targets", "group", "deploy"], subject)
+      : null,
+  ]);
+  return { pause, freezes, alarm, fleet };
+};
+
+/** The same deed has to come of fresh evidence: another target, or none, is another plan. */
+const changedPlan = async ({ ports, run, playbook }: Work): Promise<Refusal[]> => {
+  const { subject } = run.wish;
+  const evidence = await gather(ports.clock, ports.lookers, playbook.evidence, subject);
+  const { decision, finding } = decide(playbook, evidence as Evidence<Look>, subject, {
+    given: "automatic",
+    record: { known: false, why: "not asked", source: "", atMilliseconds: 0 },
+    isIrreversible,
+  });
+  const deed = decision.kind === "refuse" ? null : decision.deed;
+  if (deed && isStillMeant(deedOf(run), deed)) return [];
+  const reason = `The plan is void: what is seen now is "${finding.is}". ${finding.says}`;
+  return [{ code: "changed", reason }];
+};
+
+/** Asked immediately before every single change: the kill switch, and whatever else has begun. */
+export const permitted = async ({ ports, playbook }: Work): Promise<Refusal | undefined> => {
+  const [pause, freezes] = await Promise.all([
+    ports.readPause(),
+    observed("coordination table", ports.clock.now, ports.readFreezes),
+  ]);
+  return brakes({ pause, freezes }, playbook.despite ?? [])[0];
+};

@@ -1,0 +1,136 @@
+import type { Freeze } from "../../shared/freeze.ts";
+import { whileFrozen } from "../../shared/freeze.ts";
+import type { Fact, Refusal } from "../../shared/outcome.ts";
+import type { Pause } from "../../shared/pause.ts";
+import { whilePaused } from "../../shared/pause.ts";
+import type { Deed } from "./actions.ts";
+import { malformedOf, takesFromFleet } from "./actions.ts";
+import type { GroupSeen, RefreshSeen, TargetSeen } from "./evidence.ts";
+
+/** The alarm as CloudWatch has it now. */
+export interface AlarmNow {
+  state: string;
+  key: string;
+  /** Why its actions are held back; null when they are not. */
+  held: string | null;
+}
+
+/** What every deed has to stand up to, looked at anew before it. */
+export interface GuardFacts {
+  pause: Pause;
+  freezes: Fact<Freeze[]>;
+  alarm: Fact<AlarmNow>;
+  /** Only for what takes a member of the fleet away. */
+  fleet: {
+    targets: Fact<TargetSeen[]>;
+    group: Fact<GroupSeen>;
+    deploy: Fact<RefreshSeen | null>;
+  } | null;
+}
+
+/** Of the group's minimum so much has to serve while one member is exchanged. */
+const servingShare = 0.5;
+
+/** All that forbids the deed now; nothing when it may be done. Pure. */
+export const objections = (
+  deed: Deed,
+  facts: GuardFacts,
+  { key, despite }: { key: string; despite: readonly string[] },
+): Refusal[] => [
+  ...brakes(facts, despite),
+  ...alarmObjections(facts.alarm, key),
+  ...selector(deed),
+  ...(takesFromFleet(deed) ? fleetObjections(deed, facts.fleet, despite) : []),
+];
+
+const refusal = (code: string, reason: string): Refusal => ({ code, reason });
+
+/** Asked once more immediately before each change. */
+export const brakes = (
+  { pause, freezes }: Pick<GuardFacts, "pause" | "freezes">,
+  despite: readonly string[],
+): Refusal[] => {
+  const paused = whilePaused(pause);
+  if (paused) return [paused];
+  if (!freezes.known) {
+    const reason = `Whether something else is under way cannot be read (${freezes.why}).`;
+    return [refusal("freeze-unknown", reason)];
+  }
+  const frozen = whileFrozen(freezes.value, despite);
+  return frozen ? [frozen] : [];
+};
+
+const alarmObjections = (alarm: Fact<AlarmNow>, key: string): Refusal[] => {
+  if (!alarm.known) {
+    return [refusal("alarm-unknown", `The alarm cannot be read again (${alarm.why}).`)];
+  }
+  const { state, held } = alarm.value;
+  if (state !== "ALARM") return [refusal("superseded", `The alarm is ${state} by now.`)];
+  if (alarm.value.key !== key) {
+    return [refusal("superseded", "The alarm was well in between: this is another one.")];
+  }
+  return held === null ? [] : [refusal("held", `The alarm is held: ${held}.`)];
+};
+
+const selector = (deed: Deed): Refusal[] => {
+  const why = malformedOf(deed);
+  return why === null ? [] : [refusal("empty-selector", `The target is not one thing: ${why}.`)];
+};
+
+const fleetObjections = (
+  deed: Deed,
+  fleet: GuardFacts["fleet"],
+  despite: readonly string[],
+): Refusal[] => {
+  if (!fleet?.targets.known || !fleet.group.known || !fleet.deploy.known) {
+    return [refusal("fleet-unknown", "The fleet cannot be seen, so nothing is taken from it.")];
+  }
+  const { value: group } = fleet.group;
+  const members = group.instances.filter(({ lifecycle }) => lifecycle === "InService");
+  if (members.length === 0) {
+    return [refusal("empty-selector", "The group has nobody in service.")];
+  }
+  return [
+    ...manySick(deed, fleet.targets.value, group, members),
+    ...comingAndGoing(group),
+    ...(despite.includes("deploy") ? [] : rolling(fleet.deploy.value)),
+  ];
+};
+
+/** Never below what has to serve, and never host by host what all of them have. */
+const manySick = (
+  deed: Deed,
+  targets: TargetSeen[],
+  { minimum }: GroupSeen,
+  members: GroupSeen["instances"],
+): Refusal[] => {
+  const others = new Set(members.map(({ id }) => id).filter((id) => id !== targetOf(deed)));
+  const serving = targets.filter(({ id, state }) => others.has(id) && state === "healthy").length;
+  const refusals: Refusal[] = [];
+  const sick = members.length - serving;
+  if (sick * 2 > members.length) {
+    const reason = `${sick} of ${members.length} do not serve: this is no matter of one host.`;
+    refusals.push(refusal("fleet-wide", reason));
+  }
+  const least = Math.max(1, Math.ceil(minimum * servingShare));
+  if (serving < least) {
+    const reason = `${serving} others serve, and it takes ${least} to exchange one.`;
+    refusals.push(refusal("minimum-healthy", reason));
+  }
+  return refusals;
+};
+
+const comingAndGoing = ({ instances }: GroupSeen): Refusal[] => {
+  const coming = instances.filter(({ lifecycle }) => lifecycle !== "InService");
+  if (coming.length === 0) return [];
+  const who = coming.map(({ id, lifecycle }) => `${id} is ${lifecycle}`).join(", ");
+  return [refusal("exchange-under-way", `One at a time: ${who}.`)];
+};
+
+const rolling = (deploy: RefreshSeen | null): Refusal[] =>
+  deploy !== null && deploy.endedAtMilliseconds === null
+    ? [refusal("frozen", `A deploy is under way: ${deploy.id}.`)]
+    : [];
+
+const targetOf = (deed: Deed): string | null =>
+  deed.do === "replace-instance" ? deed.target.instance : null;

@@ -1,0 +1,75 @@
+import { observed } from "../../shared/outcome.ts";
+import { undo } from "./carrying.ts";
+import type { Look } from "./evidence.ts";
+import { gather } from "./evidence.ts";
+import type { Evidence, Verdict } from "./playbooks.ts";
+import type { Ending, Work } from "./remediation.ts";
+import { deedOf, evidenceOf, human, record } from "./remediation.ts";
+
+/** So often in a row it has to look worse: one look may fall upon a bad moment. */
+const worseLimit = 2;
+
+interface Seen extends Verdict {
+  atMilliseconds: number;
+}
+
+/**
+ * Looks at what users get until it has held for long enough, is worse, or time is up. Each look is a
+ * step of its own, so that a killed run goes on with what it has seen; between them nothing runs.
+ */
+export const prove = async (work: Work): Promise<Ending> => {
+  const { run, playbook } = work;
+  run.phase = "proving";
+  const { seen, is } = await watch(work);
+  const says = seen?.says ?? "nothing was seen";
+  if (is === "healed") {
+    // What came about by itself proves nothing about the playbook.
+    if (run.acts > 0) await count(work, "healed");
+    return { end: "done", code: "healed", notes: [`${playbook.proof.what}: ${says}.`] };
+  }
+  if (run.acts > 0) await count(work, "ineffective");
+  if (is !== "worse") return human("ineffective", [`It has not helped: ${says}.`]);
+  await record(work, "worse", { kind: "failed", text: `It is worse than before: ${says}.` });
+  const taken = await undo(work);
+  return human("worse", [`It is worse than before: ${says}.`, taken]);
+};
+
+const watch = async (
+  work: Work,
+): Promise<{ seen: Seen | null; is: "healed" | "worse" | "late" }> => {
+  const { steps, playbook } = work;
+  const { withinSeconds, holdSeconds, everySeconds } = playbook.proof;
+  const looks = Math.ceil(withinSeconds / everySeconds) + 1;
+  let healedSince: number | null = null;
+  let worse = 0;
+  let seen: Seen | null = null;
+  for (let look = 1; look <= looks; look += 1) {
+    seen = await steps.step(`proof #${look}`, () => judged(work));
+    worse = seen.is === "worse" ? worse + 1 : 0;
+    if (worse >= worseLimit) return { seen, is: "worse" };
+    healedSince = seen.is === "healed" ? (healedSince ?? seen.atMilliseconds) : null;
+    const heldSeconds = healedSince === null ? 0 : (seen.atMilliseconds - healedSince) / 1000;
+    if (healedSince !== null && heldSeconds >= holdSeconds) return { seen, is: "healed" };
+    await steps.rest(`between proofs #${look}`, everySeconds);
+  }
+  return { seen, is: "late" };
+};
+
+export const judged = async ({ clock, ports, run, playbook }: Work): Promise<Seen> => {
+  const now = await gather(clock, ports.lookers, playbook.evidence, run.wish.subject);
+  const verdict = playbook.proof.judge(evidenceOf(run), now as Evidence<Look>, deedOf(run));
+  return { ...verdict, atMilliseconds: Math.floor(clock.now()) };
+};
+
+/** How it has done decides over its right the next time. What cannot be counted stops nothing. */
+export const count = async (
+  { steps, clock, ports, run, playbook }: Work,
+  outcome: "healed" | "ineffective" | "shadowed" | "needless",
+): Promise<void> => {
+  const counted = await steps.step(`count ${outcome}`, () =>
+    observed("coordination table", clock.now, () =>
+      ports.countOutcome(playbook.name, run.name, outcome),
+    ),
+  );
+  if (!counted.known) run.unrecorded += 1;
+};

@@ -1,0 +1,123 @@
+import { CloudWatchClient, GetMetricDataCommand } from "@aws-sdk/client-cloudwatch";
+import { clientOptions } from "../../shared/clients.ts";
+import type { Runtime } from "../../shared/runtime.ts";
+import type { RemediatedLink } from "./aws.ts";
+import type { LoadSeen, ServiceSeen, StorageSeen } from "./evidence.ts";
+
+/** Long enough to hold a few full minutes of a metric that comes a minute late. */
+const serviceMinutes = 4;
+/** What the load of now is compared with. */
+const beforeMinutes = 60;
+/** Long enough to see how fast a database fills. */
+const storageMinutes = 180;
+
+interface Query {
+  namespace: string;
+  name: string;
+  dimension: [name: string, value: string];
+  statistic: string;
+  periodSeconds: number;
+}
+
+interface Point {
+  atMilliseconds: number;
+  value: number;
+}
+
+/** What users get and what a database has left, in numbers that CloudWatch keeps. */
+export const signalsOf = (runtime: Runtime, region: string, link: RemediatedLink) => {
+  const { loadBalancerSuffix, databaseId } = link;
+  const series = reader(runtime, region);
+  const balancer = (name: string, statistic = "Sum"): Query => ({
+    namespace: "AWS/ApplicationELB",
+    name,
+    dimension: ["LoadBalancer", loadBalancerSuffix],
+    statistic,
+    periodSeconds: 60,
+  });
+  return {
+    /** Minutes without requests are not reported at all, which is none and not unknown. */
+    service: async (): Promise<ServiceSeen> => {
+      const [requests, application, own] = await series(serviceMinutes, [
+        balancer("RequestCount"),
+        balancer("HTTPCode_Target_5XX_Count"),
+        balancer("HTTPCode_ELB_5XX_Count"),
+      ]);
+      const errors = sum(application) + sum(own);
+      return { minutes: serviceMinutes, requests: sum(requests), errors };
+    },
+    load: async (): Promise<LoadSeen> => {
+      const split = runtime.clock.now() - serviceMinutes * 60_000;
+      const [requests = [], seconds = []] = await series(beforeMinutes + serviceMinutes, [
+        balancer("RequestCount"),
+        balancer("TargetResponseTime", "p95"),
+      ]);
+      const recent = seconds
+        .filter(({ atMilliseconds }) => atMilliseconds >= split)
+        .map(({ value }) => value)
+        .toSorted((a, b) => a - b);
+      return {
+        slowestSeconds: recent[Math.floor(recent.length / 2)] ?? null,
+        perMinute: mean(requests.filter(({ atMilliseconds }) => atMilliseconds >= split)),
+        perMinuteBefore: mean(requests.filter(({ atMilliseconds }) => atMilliseconds < split)),
+      };
+    },
+    storage: async (): Promise<StorageSeen> => {
+      const [free = []] = await series(storageMinutes, [
+        {
+          namespace: "AWS/RDS",
+          name: "FreeStorageSpace",
+          dimension: ["DBInstanceIdentifier", databaseId],
+          statistic: "Minimum",
+          periodSeconds: 300,
+        },
+      ]);
+      return {
+        points: free.map(({ atMilliseconds, value }) => ({ atMilliseconds, freeBytes: value })),
+      };
+    },
+  };
+};
+
+const sum = (points: Point[] = []): number => points.reduce((total, { value }) => total + value, 0);
+
+const mean = (points: Point[]): number => Math.round(sum(points) / Math.max(1, points.length));
+
+/** Oldest first, a list for each query. Throws for half an answer: what is missing is not none. */
+const reader = (runtime: Runtime, region: string) => {
+  const client = new CloudWatchClient(clientOptions(runtime, region));
+  return async (minutes: number, queries: Query[]): Promise<Point[][]> => {
+    const now = runtime.clock.now();
+    const { MetricDataResults = [], NextToken } = await client.send(
+      new GetMetricDataCommand({
+        StartTime: new Date(now - minutes * 60_000),
+        EndTime: new Date(now),
+        ScanBy: "TimestampAscending",
+        MetricDataQueries: queries.map((query, index) => queryOf(query, `m${index}`)),
+      }),
+    );
+    return queries.map(({ name }, index) => {
+      const found = MetricDataResults.find(({ Id }) => Id === `m${index}`);
+      if (found?.StatusCode !== "Complete" || NextToken !== undefined) {
+        throw new Error(`CloudWatch gives only a part of ${name}: ${found?.StatusCode}`);
+      }
+      return (found.Timestamps ?? []).flatMap((at, point) => {
+        const value = found.Values?.[point];
+        return value === undefined ? [] : [{ atMilliseconds: at.getTime(), value }];
+      });
+    });
+  };
+};
+
+const queryOf = ({ namespace, name, dimension, statistic, periodSeconds }: Query, Id: string) => ({
+  Id,
+  MetricStat: {
+    Metric: {
+      Namespace: namespace,
+      MetricName: name,
+      Dimensions: [{ Name: dimension[0], Value: dimension[1] }],
+    },
+    Period: periodSeconds,
+    Stat: statistic,
+  },
+});

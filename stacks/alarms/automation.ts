@@ -1,0 +1,164 @@
+import { lookEverySeconds } from "../../shared/readiness.ts";
+import type { AlarmOptions, Metric } from "../alarm.ts";
+import { alarm } from "../alarm.ts";
+import type { Alerts } from "../alerts.ts";
+import { clockwork } from "../clockwork.ts";
+import type { Job } from "../job.ts";
+import { ruleName } from "../region-lost.ts";
+import { scheduleGroup } from "../schedules.ts";
+import type { Stage } from "../stage.ts";
+
+/** Alarms on Nightshift itself: who watches is watched, and silence counts as trouble. */
+export const automationAlarms = (stage: Stage, told: Alerts, jobs: Job[]) =>
+  [
+    ...jobs.flatMap((job) => [
+      ...failures(job),
+      ...deadLetters(job),
+      ...silent(job),
+      ...executions(job),
+    ]),
+    scheduler(stage),
+    ...(jobs.some(({ job }) => job === "detection") ? [ruleFails(stage)] : []),
+  ].map((options) => alarm(stage, told, options));
+
+/** Source: "Types of metrics for Lambda functions". */
+const lambda = ({ name: FunctionName }: Job, name: string): Metric => ({
+  namespace: "AWS/Lambda",
+  name,
+  dimensions: { FunctionName },
+  statistic: "Sum",
+});
+
+const failures = (job: Job): AlarmOptions[] => [
+  {
+    name: `${job.job}-errors`,
+    says: `The function ${job.name} fails: look at its log.`,
+    of: lambda(job, "Errors"),
+    when: { above: 0 },
+    periodSeconds: 60,
+    during: [1, 1],
+    silenceIs: "well",
+  },
+  {
+    name: `${job.job}-throttles`,
+    says: `Lambda does not let ${job.name} run: the account's concurrency is used up.`,
+    of: lambda(job, "Throttles"),
+    when: { above: 0 },
+    periodSeconds: 60,
+    during: [1, 1],
+    silenceIs: "well",
+  },
+];
+
+const deadLetters = ({ job, name, deadLetters: queue }: Job): AlarmOptions[] =>
+  queue
+    ? [
+        {
+          name: `${job}-dead-letters`,
+          says: `An event for ${name} was given up: it is in ${name}-dead-letters.`,
+          of: {
+            namespace: "AWS/SQS",
+            name: "ApproximateNumberOfMessagesVisible",
+            dimensions: { QueueName: queue.name },
+            statistic: "Maximum",
+          },
+          when: { above: 0 },
+          periodSeconds: 60,
+          during: [1, 1],
+          // SQS falls silent about a queue that nobody has used for six hours.
+          silenceIs: "well",
+        },
+      ]
+    : [];
+
+/** Three turns in a row that did not come. */
+const silent = (job: Job): AlarmOptions[] => {
+  const beat = clockwork[job.job];
+  if (!beat) return [];
+  return [
+    {
+      name: `${job.job}-silent`,
+      says: `Nobody sets ${job.name} off any more: look at its schedule.`,
+      of: lambda(job, "Invocations"),
+      when: { below: 1 },
+      periodSeconds: 60 * beat.everyMinutes,
+      during: [3, 3],
+      silenceIs: "wrong",
+    },
+  ];
+};
+
+/** Source: "Monitoring durable functions", "Durable execution metrics". */
+const executions = (job: Job): AlarmOptions[] =>
+  job.executions
+    ? [
+        {
+          name: `${job.job}-runs-failed`,
+          says: "A run ended without an end of its own: docs/runbook/failover.md, and look at its journal.",
+          of: {
+            metrics: {
+              failed: lambda(job, "DurableExecutionFailed"),
+              late: lambda(job, "DurableExecutionTimedOut"),
+            },
+            result: "FILL(failed, 0) + FILL(late, 0)",
+            label: "runs that failed",
+          },
+          when: { above: 0 },
+          periodSeconds: 60,
+          during: [1, 1],
+          silenceIs: "well",
+        },
+      ]
+    : [];
+
+/** Source: "Monitoring Amazon EventBridge Scheduler with Amazon CloudWatch". */
+const scheduler = (stage: Stage): AlarmOptions => ({
+  name: "schedules-dropped",
+  says: "The Scheduler has given up to set a function off: look at its role and the dead letters.",
+  of: {
+    namespace: "AWS/Scheduler",
+    name: "InvocationDroppedCount",
+    dimensions: { ScheduleGroup: scheduleGroup(stage) },
+    statistic: "Sum",
+  },
+  when: { above: 0 },
+  periodSeconds: 60,
+  during: [1, 1],
+  silenceIs: "well",
+});
+
+/** Ready no more, or nobody looks any more: in the region that would be asked to take over. */
+export const readyAlarm = (stage: Stage, told: Alerts) =>
+  alarm(stage, told, notReady(stage, told.region.name));
+
+const notReady = (stage: Stage, Observer: string): AlarmOptions => ({
+  name: "not-ready",
+  says: "The region that stands by could not take over: /nightshift status says what is missing.",
+  of: {
+    namespace: stage.metricNamespace,
+    name: "Readiness",
+    dimensions: { Observer },
+    statistic: "Minimum",
+  },
+  when: { below: 1 },
+  periodSeconds: lookEverySeconds,
+  during: [3, 3],
+  // Nobody looks any more.
+  silenceIs: "wrong",
+});
+
+/** Source: "Monitoring Amazon EventBridge", metrics of rules. */
+const ruleFails = (stage: Stage): AlarmOptions => ({
+  name: "region-lost-rule",
+  says: "The alarm of a lost region could not set detection off at once; it looks each minute by itself.",
+  of: {
+    namespace: "AWS/Events",
+    name: "FailedInvocations",
+    dimensions: { RuleName: ruleName(stage) },
+    statistic: "Sum",
+  },
+  when: { above: 0 },
+  periodSeconds: 60,
+  during: [1, 1],
+  silenceIs: "well",
+});

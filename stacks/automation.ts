@@ -1,0 +1,84 @@
+import { clockwork } from "./clockwork.ts";
+import type { Job } from "./job.ts";
+import { canary } from "./jobs/canary.ts";
+import { database } from "./jobs/database.ts";
+import { detection } from "./jobs/detection.ts";
+import { failover } from "./jobs/failover.ts";
+import { guard } from "./jobs/guard.ts";
+import { readiness } from "./jobs/readiness.ts";
+import { slack } from "./jobs/slack.ts";
+import type { Watch } from "./observers.ts";
+import { watchOf } from "./observers.ts";
+import type { Platform, Site } from "./platform.ts";
+import { regionLost } from "./region-lost.ts";
+import type { Regions } from "./regions.ts";
+import type { Beat } from "./schedules.ts";
+import { schedules } from "./schedules.ts";
+import type { Stage } from "./stage.ts";
+
+/** What Nightshift is, as alarms, dashboards and the operator need it. */
+export interface Automation {
+  jobs: Job[];
+  /** By the region that would take over: what it watches of the other one. */
+  watches: Record<string, Watch>;
+  /** Where Slack sends requests: the standby region's door first, which no loss of home closes. */
+  doors: { standby: Job; home: Job };
+  /** What operators start and wake without Slack. */
+  failovers: Job[];
+}
+
+/** Every function in the regions where it must run, and what sets it off. */
+export const automation = (stage: Stage, regions: Regions, platform: Platform): Automation => {
+  const { home, standby } = platform;
+  const databases = both(platform, (site) => database(stage, platform, site));
+  const guards = both(platform, (site) => guard(stage, platform, site, databases.of(site)));
+  const failovers = both(platform, (site, other) =>
+    failover(stage, platform, site, {
+      database: databases.of(site),
+      databaseThere: databases.of(other),
+      guards: guards.all,
+    }),
+  );
+  const watches = both(platform, (site, other) =>
+    watchOf(stage, other.region, [site.region, regions.witness]),
+  );
+  const detections = both(platform, (site) =>
+    detection(stage, platform, site, { watch: watches.of(site), failover: failovers.of(site) }),
+  );
+  const looks = both(platform, (site) => readiness(stage, platform, site, databases.of(site)));
+  const doors = both(platform, (site) => slack(stage, platform, site, failovers.all));
+  const canaries = [home.region, standby.region, regions.witness].map((region) =>
+    canary(stage, platform, region),
+  );
+  const jobs = [databases, guards, failovers, detections, looks, doors]
+    .flatMap(({ all }) => all)
+    .concat(canaries);
+  for (const region of Object.values(regions)) {
+    schedules(stage, region, beatsOf(jobs.filter((each) => each.region === region)));
+  }
+  for (const site of [home, standby]) regionLost(stage, watches.of(site), detections.of(site));
+  return {
+    jobs,
+    watches: {
+      [home.region.name]: watches.of(home),
+      [standby.region.name]: watches.of(standby),
+    },
+    doors: { standby: doors.of(standby), home: doors.of(home) },
+    failovers: failovers.all,
+  };
+};
+
+const beatsOf = (jobs: Job[]): Beat[] =>
+  jobs.flatMap((job) => {
+    const beat = clockwork[job.job];
+    return beat ? [{ job, ...beat }] : [];
+  });
+
+/** One for each region of the pair. */
+const both = <T>({ home, standby }: Platform, make: (site: Site, other: Site) => T) => {
+  const made = { home: make(home, standby), standby: make(standby, home) };
+  return {
+    all: [made.home, made.standby],
+    of: (site: Site): T => (site === home ? made.home : made.standby),
+  };
+};

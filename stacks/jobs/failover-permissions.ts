@@ -1,0 +1,167 @@
+import type { Output } from "@pulumi/pulumi";
+import type { Statement } from "../permissions.ts";
+import {
+  accountOf,
+  call,
+  coordinate,
+  journal,
+  readSecrets,
+  throughSecretsManager,
+} from "../permissions.ts";
+import type { Platform, Site } from "../platform.ts";
+import type { Stage } from "../stage.ts";
+import type { Helpers } from "./failover.ts";
+
+export const zoneArn = ({ zoneId }: Platform): Output<string> =>
+  $interpolate`arn:aws:route53:::hostedzone/${zoneId}`;
+
+/** What a move to this region takes. All of it is in this region, or in none. */
+export const moveHere = (
+  { config }: Stage,
+  platform: Platform,
+  here: Site,
+  { database, guards }: Helpers,
+): Statement[] => {
+  const { region, secrets } = here;
+  const moved = [secrets.database, secrets.nightshift];
+  return [
+    coordinate(platform),
+    journal(platform, "KeepTheJournal", [region.name], ["dynamodb:PutItem", "dynamodb:Query"]),
+    call("AskTheDatabase", database),
+    call("AskGuardsToObey", ...guards),
+    ...readSecrets("ReadSecretsAndSlack", here, [...moved, secrets.slack]),
+    {
+      sid: "LetSecretsStandAlone",
+      actions: ["secretsmanager:DescribeSecret", "secretsmanager:StopReplicationToReplica"],
+      resources: moved.map(({ arn }) => arn),
+    },
+    {
+      // Of the two it alone names the database's host.
+      sid: "PointSecretsHere",
+      actions: ["secretsmanager:PutSecretValue"],
+      resources: [secrets.database.arn],
+    },
+    throughSecretsManager("PointSecretsHereEncrypted", here, ["kms:GenerateDataKey"]),
+    ...promote(here),
+    {
+      sid: "SeeTheGroups",
+      actions: ["autoscaling:DescribeAutoScalingGroups"],
+      resources: ["*"],
+    },
+    {
+      sid: "WarmTheGroup",
+      actions: ["autoscaling:SetDesiredCapacity"],
+      resources: [here.groupArn],
+    },
+    ...traffic(platform, config.domain.name),
+  ];
+};
+
+/** Promotes the replica, and gives it the settings that the primary had. */
+const promote = (here: Site): Statement[] => [
+  {
+    sid: "PromoteTheReplica",
+    actions: ["rds:DescribeDBInstances", "rds:ModifyDBInstance", "rds:PromoteReadReplica"],
+    resources: [here.databaseArn],
+  },
+  {
+    sid: "GiveItTheParameterGroup",
+    actions: ["rds:ModifyDBInstance"],
+    resources: [here.databaseParameterGroup.arn],
+  },
+  {
+    sid: "GiveItTheMonitoringRole",
+    actions: ["iam:PassRole"],
+    resources: [here.monitoringRoleArn],
+    conditions: { StringEquals: { "iam:PassedToService": "monitoring.rds.amazonaws.com" } },
+  },
+];
+
+/** The second way to send users here, by changing the two records and nothing else of the zone. */
+const traffic = (platform: Platform, name: string): Statement[] => {
+  const { moved, ...below } = platform.healthChecks;
+  const arn = (id: Output<string>) => $interpolate`arn:aws:route53:::healthcheck/${id}`;
+  return [
+    {
+      sid: "SeeTheRecords",
+      actions: ["route53:ListResourceRecordSets"],
+      resources: [zoneArn(platform)],
+    },
+    {
+      sid: "ChangeThePublicRecords",
+      actions: ["route53:ChangeResourceRecordSets"],
+      resources: [zoneArn(platform)],
+      conditions: {
+        "ForAllValues:StringEquals": {
+          "route53:ChangeResourceRecordSetsNormalizedRecordNames": [name],
+          "route53:ChangeResourceRecordSetsRecordTypes": ["CNAME"],
+          "route53:ChangeResourceRecordSetsActions": ["UPSERT"],
+        },
+      },
+    },
+    {
+      sid: "SeeTheHealthChecks",
+      actions: ["route53:GetHealthCheck"],
+      resources: [moved, ...Object.values(below)].map(arn),
+    },
+    // Of a calculated check there is no such status to be asked for.
+    {
+      sid: "SeeWhatCheckersSee",
+      actions: ["route53:GetHealthCheckStatus"],
+      resources: Object.values(below).map(arn),
+    },
+  ];
+};
+
+/** What the way home takes once the other region is back: the only rights that reach into it. */
+export const rebuildThere = (here: Site, there: Site, { databaseThere }: Helpers): Statement[] => {
+  const { region, databaseId } = there;
+  const account = accountOf(here.region);
+  const rds = (resource: string) => $interpolate`arn:aws:rds:${region.name}:${account}:${resource}`;
+  // Renamed, it keeps its data under this name (functions/failover/rebuild-parts.ts).
+  const both = [there.databaseArn, rds(`db:${databaseId}-quarantine-*`)];
+  const moved = [here.secrets.database, here.secrets.nightshift];
+  return [
+    call("AskTheDatabaseThere", databaseThere),
+    {
+      sid: "PutTheOldPrimaryAside",
+      actions: ["rds:DescribeDBInstances", "rds:ModifyDBInstance", "rds:AddTagsToResource"],
+      resources: both,
+    },
+    {
+      sid: "MakeAReplicaThere",
+      actions: ["rds:CreateDBInstanceReadReplica"],
+      resources: [
+        // The source is asked for it as well, by a second signature for its own region.
+        here.databaseArn,
+        there.databaseArn,
+        there.databaseSubnetGroup.arn,
+        // The replica begins with the engine's own groups: RDS takes no others across regions.
+        rds("og:default:postgres-*"),
+        rds("pg:default.postgres*"),
+      ],
+    },
+    {
+      // Source: "Authorizing use of a customer managed key" in the RDS user guide.
+      sid: "EncryptTheReplicaThere",
+      actions: ["kms:CreateGrant", "kms:DescribeKey"],
+      resources: [there.keys.data],
+      conditions: { StringEquals: { "kms:ViaService": `rds.${region.name}.amazonaws.com` } },
+    },
+    {
+      sid: "WarmTheGroupThere",
+      actions: ["autoscaling:UpdateAutoScalingGroup"],
+      resources: [there.groupArn],
+    },
+    {
+      sid: "ReplicateSecretsThere",
+      actions: ["secretsmanager:ReplicateSecretToRegions"],
+      resources: moved.map(({ arn }) => arn),
+    },
+    {
+      sid: "CompareSecretsThere",
+      actions: ["secretsmanager:DescribeSecret"],
+      resources: [there.secrets.database.arn, there.secrets.nightshift.arn],
+    },
+  ];
+};

@@ -1,0 +1,36 @@
+import type { Job } from "../job.ts";
+import { job } from "../job.ts";
+import { functionLink, tableLinks } from "../links.ts";
+import { call, coordinate, journal, readSecrets } from "../permissions.ts";
+import type { Platform, Site } from "../platform.ts";
+import type { Stage } from "../stage.ts";
+
+/** The front door: one in each region of the pair, which starts and wakes runs in either. */
+export const slack = (stage: Stage, platform: Platform, site: Site, failovers: Job[]): Job => {
+  const { home, standby } = platform;
+  const [failover] = failovers;
+  if (!failover) throw new Error("the front door leads to no failover function");
+  return job(stage, site.region, {
+    name: "slack",
+    timeoutSeconds: 30,
+    url: true,
+    // Anybody can send requests to a URL: most are refused, and all of them are run and paid for.
+    reservedConcurrency: stage.doorConcurrency,
+    links: {
+      ...tableLinks(platform),
+      FailoverFunction: functionLink(failover),
+      SlackSecret: { arn: site.secrets.slack.arn },
+    },
+    may: [
+      coordinate(platform),
+      journal(platform, "ShowRuns", [home.region.name, standby.region.name], ["dynamodb:Query"]),
+      call("StartRuns", ...failovers),
+      {
+        sid: "WakeRunsThatWaitForAnAnswer",
+        actions: ["lambda:SendDurableExecutionCallbackSuccess"],
+        resources: failovers.flatMap(({ executions }) => executions ?? []),
+      },
+      ...readSecrets("KnowSlack", site, [site.secrets.slack]),
+    ],
+  });
+};

@@ -1,0 +1,99 @@
+import { describe } from "vitest";
+import { numberPolicies } from "../../deploy/policies/numbers.ts";
+import type { Break } from "./breaks.ts";
+import { itHolds, set, without } from "./breaks.ts";
+
+const numbers = "that were promised";
+const capacity = "scaled and refreshed";
+const image = "same container";
+
+const promise = (name: string, path: string, value: unknown): Break => ({
+  what: `${path} of ${name} that is ${JSON.stringify(value)}`,
+  policy: numbers,
+  change: set(name, path, value),
+  says: new RegExp(`${name} ${path} is ${JSON.stringify(value)}`),
+});
+
+const breaks: Break[] = [
+  promise("ApplicationInPrimary", "minSize", 5),
+  promise("ApplicationInPrimary", "maxSize", 31),
+  promise("ApplicationInStandby", "maxSize", 6),
+  promise("ApplicationInPrimary", "defaultCooldown", 60),
+  promise("PostgresInPrimary", "backupRetentionPeriod", 14),
+  promise("PostgresInPrimary", "multiAz", false),
+  promise("DatabaseBackupsInStandby", "retentionPeriod", 7),
+  promise("PublicNameInStandby", "ttl", 300),
+  promise("CacheInStandby", "automaticFailoverEnabled", false),
+  promise("ScaleOutAlarmInPrimary", "threshold", 80),
+  promise("ScaleOutAlarmInStandby", "evaluationPeriods", 3),
+  promise("ScaleInAlarmInPrimary", "threshold", 20),
+  promise("ScaleInAlarmInPrimary", "evaluationPeriods", 5),
+  promise("ScaleInInPrimary", "cooldown", 0),
+  promise("TargetsInPrimary", "healthCheck.path", "/health"),
+  {
+    what: "a policy that scales the wrong way",
+    policy: numbers,
+    change: set("ScaleInInStandby", "scalingAdjustment", 1),
+    says: /ScaleInAlarmInStandby its policy adds 1 instances/,
+  },
+  {
+    what: "an alarm that sets off nothing",
+    policy: numbers,
+    change: set("ScaleOutAlarmInStandby", "alarmActions", []),
+    says: /ScaleOutAlarmInStandby sets off nothing/,
+  },
+  {
+    what: "a group that is to be larger than it may be",
+    policy: capacity,
+    change: set("ApplicationInStandby", "desiredCapacity", 31),
+    says: /ApplicationInStandby 3, 31 and 30 are out of order/,
+  },
+  {
+    what: "a group in one zone",
+    policy: capacity,
+    change: set("ApplicationInPrimary", "vpcZoneIdentifiers", ["PrivateSubnetAInPrimary-id"]),
+    says: /ApplicationInPrimary is in 1 zones/,
+  },
+  {
+    what: "a refresh that waits for an alarm which nobody makes",
+    policy: capacity,
+    change: without("ErrorsInStandby"),
+    says: /ApplicationInStandby nobody makes the alarm nightshift-production-errors/,
+  },
+  {
+    what: "a refresh that is not rolled back",
+    policy: capacity,
+    change: set("ApplicationInPrimary", "instanceRefresh.preferences.autoRollback", false),
+    says: /ApplicationInPrimary a refresh that goes wrong/,
+  },
+  {
+    what: "a template without a version to go back to",
+    policy: capacity,
+    change: set("ApplicationInPrimary", "launchTemplate.version", "$Latest"),
+    says: /ApplicationInPrimary a rollback needs a version/,
+  },
+  {
+    what: "a health check that takes longer than until the next one",
+    policy: capacity,
+    change: set("TargetsInPrimary", "healthCheck.timeout", 10),
+    says: /TargetsInPrimary a check would not be over/,
+  },
+  {
+    what: "a region that starts another container",
+    policy: image,
+    change: set("LaunchTemplateInStandby", "tagSpecifications.0.tags", {
+      "nightshift:image": `nightshift-production-application@sha256:${"0".repeat(64)}`,
+    }),
+    says: /LaunchTemplateInStandby starts another one/,
+  },
+  {
+    what: "a container that is named by a tag that can move",
+    policy: image,
+    change: set("LaunchTemplateInPrimary", "tagSpecifications.0.tags", {
+      "nightshift:image": "nightshift-production-application:latest",
+    }),
+    says: /LaunchTemplateInPrimary starts "nightshift-production-application:latest"/,
+  },
+];
+
+describe("numbers", () => itHolds(numberPolicies, breaks));

@@ -1,0 +1,109 @@
+import { describe } from "vitest";
+import { reachPolicies } from "../../deploy/policies/reach.ts";
+import type { Break } from "./breaks.ts";
+import { itHolds, like, set, without } from "./breaks.ts";
+
+const open = "the internet reaches";
+const doors = "lets in whom the design names";
+
+const breaks: Break[] = [
+  {
+    what: "a database that the internet may ask",
+    policy: open,
+    change: set("PostgresInPrimary", "publiclyAccessible", true),
+    says: /PostgresInPrimary publiclyAccessible/,
+  },
+  {
+    what: "a database group that is open to everybody",
+    policy: open,
+    change: set("DatabaseGroupInStandby", "ingress", [
+      { protocol: "tcp", fromPort: 5432, toPort: 5432, cidrBlocks: ["0.0.0.0/0"] },
+    ]),
+    says: /DatabaseGroupInStandby lets 0\.0\.0\.0\/0 into/,
+  },
+  {
+    what: "a load balancer that answers on another port",
+    policy: open,
+    change: set("InternetToBalancer80InPrimary", "toPort", 8080),
+    says: /InternetToBalancer80InPrimary lets 0\.0\.0\.0\/0 into BalancerGroupInPrimary on 80 to 8080/,
+  },
+  {
+    what: "instances with public addresses",
+    policy: open,
+    change: set("LaunchTemplateInPrimary", "networkInterfaces.0.associatePublicIpAddress", "true"),
+    says: /LaunchTemplateInPrimary gives instances public addresses/,
+  },
+  {
+    what: "a bucket that nothing keeps from being public",
+    policy: open,
+    change: without("LogNotPublicInStandby"),
+    says: /LogBucketInStandby nothing keeps/,
+  },
+  {
+    what: "a second load balancer",
+    policy: open,
+    change: like("BalancerInPrimary", { securityGroups: ["BalancerGroupInPrimary-id"] }),
+    says: /AnotherBalancerInPrimary is a second/,
+  },
+  {
+    what: "a key that anybody may use",
+    policy: open,
+    change: (recording) => {
+      set(
+        "DataKeyInPrimary",
+        "policy",
+        JSON.stringify({
+          Statement: [{ Sid: "Free", Effect: "Allow", Principal: "*", Action: "kms:Decrypt" }],
+        }),
+      )(recording);
+    },
+    says: /DataKeyInPrimary Free allows anybody/,
+  },
+  {
+    what: "a public instance in a personal stage that is not its way out",
+    policy: open,
+    stage: "personal",
+    change: like("NatInstanceInPrimary", { associatePublicIpAddress: true }),
+    says: /AnotherNatInstanceInPrimary is an instance with a public address/,
+  },
+  {
+    what: "a cache that functions reach",
+    policy: doors,
+    change: set(
+      "ApplicationToCacheInInPrimary",
+      "referencedSecurityGroupId",
+      "FunctionGroupInPrimary-id",
+    ),
+    says: /lets in FunctionGroupInPrimary-id:6379[\s\S]*does not let in ApplicationGroup/,
+  },
+  {
+    what: "an application that takes more than its port",
+    policy: doors,
+    change: set("BalancerToApplicationInInStandby", "fromPort", 0),
+    says: /ApplicationGroupInStandby lets .* into many ports/,
+  },
+  {
+    what: "a database that Nightshift's functions cannot reach",
+    policy: doors,
+    change: (recording) => {
+      set("DatabaseGroupInPrimary", "ingress", [
+        { fromPort: 5432, toPort: 5432, securityGroups: ["ApplicationGroupInPrimary-id"] },
+      ])(recording);
+    },
+    says: /DatabaseGroupInPrimary does not let in FunctionGroupInPrimary-id:5432/,
+  },
+  {
+    what: "a route out of the data's subnets",
+    policy: "data lies in subnets",
+    change: like("OutAInPrimary", { routeTableId: "IsolatedRoutesInPrimary-id" }),
+    says: /DatabaseSubnetsInPrimary IsolatedSubnetAInPrimary-id has a way out/,
+  },
+  {
+    what: "a database in two zones only",
+    policy: "data lies in subnets",
+    change: set("DatabaseSubnetsInStandby", "subnetIds", ["a", "b"]),
+    says: /DatabaseSubnetsInStandby is in 2 zones/,
+  },
+];
+
+describe("who reaches whom", () => itHolds(reachPolicies, breaks));
