@@ -11,7 +11,11 @@ export default $config({
       home: "aws",
       removal: stage.isProduction ? "retain" : "remove",
       protect: stage.isProduction,
-      providers: { aws: { version: "7.20.0", region: stage.config.regions.primary as aws.Region } },
+      providers: {
+        aws: { version: "7.20.0", region: stage.config.regions.primary as aws.Region },
+        // The version that SST's own components are made with.
+        random: "4.16.6",
+      },
     };
   },
   run: async () => {

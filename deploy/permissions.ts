@@ -68,9 +68,14 @@ const tableOf = (rows: Row[]): string[] => [
   }),
 ];
 
+const byPolicy = (one: Grant, other: Grant): number =>
+  one.policy < other.policy ? -1 : Number(one.policy > other.policy);
+
 /** The page, for the stage of a recording. */
 export const permissionsPage = (recording: Recording): string => {
-  const rows = rowsOf(grantsOf(recording));
+  // Pulumi declares what does not depend on each other in any order.
+  const grants = grantsOf(recording).sort(byPolicy);
+  const rows = rowsOf(grants);
   const holders = [...new Set(rows.map(({ holder }) => holder))].sort();
   return [
     "# Permissions",

@@ -15,7 +15,7 @@ export const makePlatform = (root: string): string => {
   const modules = join(root, "node_modules");
   const marker = join(root, ".sst", "made-by");
   const config = readFileSync(join(root, "sst.config.ts"), "utf8");
-  const providers = config.match(/version: "[\d.]+"/g) ?? [];
+  const providers = config.match(/(version|random): "[\d.]+"/g) ?? [];
   const wanted = [versionOf(modules), ...providers].join("\n");
   const isMade = existsSync(marker) && readFileSync(marker, "utf8") === wanted;
   if (isMade && existsSync(join(platform, "node_modules", "@pulumi", "aws"))) return platform;

@@ -1,7 +1,7 @@
 import type { Cloud } from "../local/cloud.ts";
 import type { FunctionDefinition } from "../local/lambda/host.ts";
-import { lookEverySeconds } from "../shared/readiness.ts";
-import { names } from "./names.ts";
+import { backupBoundSeconds, lookEverySeconds } from "../shared/readiness.ts";
+import { keyIn, names } from "./names.ts";
 import type { Platform, Site } from "./platform.ts";
 import { deployRemediation } from "./remediation.ts";
 
@@ -183,8 +183,11 @@ const failover = (platform: Platform, site: Site, common: Common): FunctionDefin
       GuardFunctions: { [platform.home.region]: "guard", [platform.standby.region]: "guard" },
       SlackSecret: { arn: names.secrets.slack },
       OtherRegion: {
-        database: (site === platform.home ? platform.standby : platform.home).databaseId,
+        database: otherThan(platform, site).databaseId,
         autoScalingGroup: names.group,
+        parameterGroup: names.parameterGroup,
+        dataKey: keyIn(otherThan(platform, site).region, "data"),
+        secretsKey: keyIn(otherThan(platform, site).region, "secrets"),
       },
       Standby: {
         replica: site.databaseId,
@@ -283,7 +286,7 @@ export const deployAutomation = async (
   }
   if (looks) {
     await scheduleLooks(cloud, platform);
-    for (const { region } of [home, standby]) await putReadinessAlarm(cloud, region);
+    for (const { region } of [home, standby]) await putReadinessAlarms(cloud, region);
   }
   return functions;
 };
@@ -310,20 +313,35 @@ const scheduleLooks = async (cloud: Cloud, { home, standby }: Platform) => {
   }
 };
 
-/** Ready no more, or nobody looks any more: three looks in a row, in the region that would be asked. */
-const putReadinessAlarm = async (cloud: Cloud, region: string) => {
-  await cloud.ask("cloudwatch", "PutMetricAlarm", region, {
-    AlarmName: "nightshift-not-ready",
+/**
+ * Ready no more, or nobody looks any more: three looks in a row, in the region that would be asked. And
+ * backups that do not come there any more; their silence is the active region's.
+ */
+const putReadinessAlarms = async (cloud: Cloud, region: string) => {
+  const common = {
     Namespace: "Nightshift",
-    MetricName: "Readiness",
     Dimensions: [{ Name: "Observer", Value: region }],
-    Statistic: "Minimum",
     Period: lookEverySeconds,
     EvaluationPeriods: 3,
     DatapointsToAlarm: 3,
+  };
+  await cloud.ask("cloudwatch", "PutMetricAlarm", region, {
+    ...common,
+    AlarmName: "nightshift-not-ready",
+    MetricName: "Readiness",
+    Statistic: "Minimum",
     Threshold: 1,
     ComparisonOperator: "LessThanThreshold",
     TreatMissingData: "breaching",
+  });
+  await cloud.ask("cloudwatch", "PutMetricAlarm", region, {
+    ...common,
+    AlarmName: "nightshift-backup-replication",
+    MetricName: "BackupReplicationAgeSeconds",
+    Statistic: "Maximum",
+    Threshold: backupBoundSeconds,
+    ComparisonOperator: "GreaterThanThreshold",
+    TreatMissingData: "notBreaching",
   });
 };
 

@@ -20,8 +20,9 @@ const parts: Record<string, { name: string; on: PhaseCost }> = {
   approved: { name: "rebuild: one operator approves", on: "people" },
   quarantined: { name: "rebuild: old primary aside", on: "aws" },
   replicating: { name: "rebuild: build a replica", on: "aws" },
+  parameters: { name: "rebuild: its parameters, a restart", on: "aws" },
   capacity: { name: "rebuild: secrets, capacity", on: "aws" },
-  done: { name: "rebuild: the public name", on: "nightshift" },
+  done: { name: "rebuild: the public name, backups", on: "nightshift" },
 };
 
 /** Each from the end of the one before it. */

@@ -14,6 +14,7 @@ export const names = {
   },
   /** The application's two login roles. They alternate at rotation; both are fenced. */
   roles: ["app_a", "app_b"],
+  parameterGroup: "platform-postgres18",
   master: "platform_master",
   nightshiftLogin: "nightshift",
   secrets: { application: "platform/database", nightshift: "platform/nightshift", slack: "slack" },
@@ -25,6 +26,10 @@ export const namesForOperators = {
   NIGHTSHIFT_JOURNAL: names.journal,
   NIGHTSHIFT_FUNCTION: "failover",
 } as const;
+
+/** ARN of a region's own key. Keys belong to a region, and nothing of another one is encrypted with it. */
+export const keyIn = (region: string, of: "data" | "secrets"): string =>
+  `arn:aws:kms:${region}:${names.account}:key/${of}`;
 
 /** The tables of Nightshift. */
 export const tablesIn = (primary: string, standby: string, witness: string) => [

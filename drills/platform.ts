@@ -1,7 +1,7 @@
 import { engineId } from "../local/aws/rds.ts";
 import type { Cloud } from "../local/cloud.ts";
 import type { Config } from "../shared/config.ts";
-import { names } from "./names.ts";
+import { keyIn, names } from "./names.ts";
 
 /** One region of the platform, as far as the functions are told of it. */
 export interface Site extends DatabaseSite {
@@ -144,12 +144,18 @@ const buildDatabases = async (
     Engine: "postgres",
     DBInstanceClass: instanceClass,
     AllocatedStorage: storageGigabytes,
+    DBParameterGroupName: names.parameterGroup,
+    StorageEncrypted: true,
   };
+  for (const region of [primary, standby]) {
+    cloud.databases.establishParameterGroup(region, names.parameterGroup);
+  }
   // Both stand already: waiting for modelled hours of creation shows nothing about a failover.
   const home = await cloud.databases.establish(primary, {
     ...common,
     DBInstanceIdentifier: homeId,
     DBName: names.database,
+    KmsKeyId: keyIn(primary, "data"),
     MasterUsername: names.master,
     MasterUserPassword: passwords.master,
     MultiAZ: multiAz,
@@ -163,8 +169,11 @@ const buildDatabases = async (
     DBInstanceIdentifier: standbyId,
     SourceDBInstanceIdentifier: `arn:aws:rds:${primary}:${names.account}:db:${homeId}`,
     DBInstanceClass: instanceClass,
+    DBParameterGroupName: names.parameterGroup,
+    KmsKeyId: keyIn(standby, "data"),
     VpcSecurityGroupIds: [groups.standby.databaseSecurityGroup],
   });
+  cloud.databases.establishBackupCopy(standby, { region: primary, id: homeId });
   return { home: homeSite, standby: siteOf(standby, standbyId, replica) };
 };
 
@@ -207,7 +216,8 @@ const buildSecrets = async (
       SecretString: JSON.stringify(value),
       // The SDK makes one by itself; it becomes the id of the first version.
       ClientRequestToken: `first-version-of-${Name.replace("/", "-")}`.padEnd(32, "-"),
-      AddReplicaRegions: [{ Region: standby }],
+      KmsKeyId: keyIn(primary, "secrets"),
+      AddReplicaRegions: [{ Region: standby, KmsKeyId: keyIn(standby, "secrets") }],
     });
   }
 };

@@ -38,6 +38,12 @@ export type Aged = Check & { ageSeconds: number; isStale: boolean };
 export const lookEverySeconds = 300;
 export const staleAfterSeconds = 3 * lookEverySeconds;
 
+/**
+ * How old the copied backups may be: logs are uploaded every five minutes and copied when they are
+ * ready, so an hour is no hiccup either. The alarm on their age has the same bound.
+ */
+export const backupBoundSeconds = 3600;
+
 /** Judges what was kept by the time of reading it: a fact gets old by itself. */
 export const verdictOf = (kept: Readiness | null, nowMilliseconds: number): Verdict => {
   if (kept === null || kept.checks.length === 0) {

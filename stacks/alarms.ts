@@ -1,5 +1,5 @@
 import { applicationAlarms } from "./alarms/application.ts";
-import { automationAlarms, readyAlarm } from "./alarms/automation.ts";
+import { automationAlarms, backupsAlarm, readyAlarm } from "./alarms/automation.ts";
 import { dataAlarms } from "./alarms/data.ts";
 import type { Alerts } from "./alerts.ts";
 import { alerts } from "./alerts.ts";
@@ -44,6 +44,7 @@ export const alarms = (
       automation: automationIn(told),
       takeover: [
         readyAlarm(stage, told),
+        backupsAlarm(stage, told),
         ...(watch ? [observers(stage, told, watch), pageDue(stage, told, watch)] : []),
       ],
     };

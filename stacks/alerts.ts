@@ -19,48 +19,9 @@ const publishers = ["cloudwatch.amazonaws.com", "events.rds.amazonaws.com"];
  */
 export const alerts = (stage: Stage, region: Region): Alerts => {
   const { provider } = region;
-  const account = accountOf(region);
-  const inThisAccount = { StringEquals: { "aws:SourceAccount": account } };
-  const key = new aws.kms.Key(
-    named("AlertsKey", region),
-    {
-      description: `${stage.prefix}: what alarms say on their way to people`,
-      enableKeyRotation: true,
-      policy: $jsonStringify({
-        Version: "2012-10-17",
-        Statement: [
-          {
-            Sid: "AccountDecides",
-            Effect: "Allow",
-            Principal: { AWS: $interpolate`arn:aws:iam::${account}:root` },
-            Action: "kms:*",
-            Resource: "*",
-          },
-          {
-            Sid: "AlarmsArePublished",
-            Effect: "Allow",
-            Principal: { Service: "cloudwatch.amazonaws.com" },
-            Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
-            Resource: "*",
-            Condition: inThisAccount,
-          },
-          {
-            // Bounded by the topic's policy: a condition that RDS does not bring along would drop
-            // every message, and nobody would be told.
-            Sid: "EventsOfRdsArePublished",
-            Effect: "Allow",
-            Principal: { Service: "events.rds.amazonaws.com" },
-            Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
-            Resource: "*",
-          },
-        ],
-      }),
-    },
-    { provider },
-  );
   const topic = new aws.sns.Topic(
     named("Alerts", region),
-    { name: `${stage.prefix}-alerts`, kmsMasterKeyId: key.arn },
+    { name: `${stage.prefix}-alerts`, kmsMasterKeyId: keyOf(stage, region).arn },
     { provider },
   );
   new aws.sns.TopicPolicy(
@@ -76,7 +37,7 @@ export const alerts = (stage: Stage, region: Region): Alerts => {
             Principal: { Service: publishers },
             Action: "sns:Publish",
             Resource: topic.arn,
-            Condition: inThisAccount,
+            Condition: fromThisAccount(region),
           },
         ],
       }),
@@ -92,3 +53,46 @@ export const alerts = (stage: Stage, region: Region): Alerts => {
   });
   return { region, topic };
 };
+
+const fromThisAccount = (region: Region) => ({
+  StringEquals: { "aws:SourceAccount": accountOf(region) },
+});
+
+const keyOf = (stage: Stage, region: Region): aws.kms.Key =>
+  new aws.kms.Key(
+    named("AlertsKey", region),
+    {
+      description: `${stage.prefix}: what alarms say on their way to people`,
+      enableKeyRotation: true,
+      policy: $jsonStringify({
+        Version: "2012-10-17",
+        Statement: [
+          {
+            Sid: "AccountDecides",
+            Effect: "Allow",
+            Principal: { AWS: $interpolate`arn:aws:iam::${accountOf(region)}:root` },
+            Action: "kms:*",
+            Resource: "*",
+          },
+          {
+            Sid: "AlarmsArePublished",
+            Effect: "Allow",
+            Principal: { Service: "cloudwatch.amazonaws.com" },
+            Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
+            Resource: "*",
+            Condition: fromThisAccount(region),
+          },
+          {
+            // Bounded by the topic's policy: a condition that RDS does not bring along would drop
+            // every message, and nobody would be told.
+            Sid: "EventsOfRdsArePublished",
+            Effect: "Allow",
+            Principal: { Service: "events.rds.amazonaws.com" },
+            Action: ["kms:Decrypt", "kms:GenerateDataKey*"],
+            Resource: "*",
+          },
+        ],
+      }),
+    },
+    { provider: region.provider },
+  );

@@ -110,7 +110,13 @@ export const databases = (
       retentionPeriod: size.backupRetentionDays,
     },
     // RDS takes up one change of an instance at a time, and a new replica is one of its source.
-    { provider: regions.standby.provider, dependsOn: [replica.instance], ...keepsake(stage) },
+    {
+      provider: regions.standby.provider,
+      dependsOn: [replica.instance],
+      // The old primary's ARN changes when a rebuild renames it, and this would be made anew for that.
+      ignoreChanges: ["sourceDbInstanceArn"],
+      ...keepsake(stage),
+    },
   );
   readers(stage, { region: regions.primary, ...home }, primary);
   return { home: primary, standby: replica, monitoringRoleArn: monitoringRole };

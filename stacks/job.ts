@@ -44,6 +44,8 @@ export interface Job {
   invokedAs: string;
   /** The ARN of what others call, which is also what their permission names. */
   target: Output<string>;
+  /** Its ARN without an alias: who asks for its executions of all versions asks for it by that. */
+  unqualified: Output<string>;
   /** Every version of it, with its durable executions; null where it is not durable. */
   executions: Output<string> | null;
   role: aws.iam.Role;
@@ -108,6 +110,7 @@ export const job = (stage: Stage, region: Region, options: JobOptions): Job => {
     name,
     invokedAs: live ? `${name}:${alias}` : name,
     target: live ? live.arn : made.arn,
+    unqualified: arn,
     executions: live ? $interpolate`${arn}:*/durable-execution/*` : null,
     role,
     deadLetters,

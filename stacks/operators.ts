@@ -1,7 +1,6 @@
 import type { Output } from "@pulumi/pulumi";
 import type { Job } from "./job.ts";
-import type { Statement } from "./permissions.ts";
-import { coordinate, documentOf, journal } from "./permissions.ts";
+import { coordinate, directRuns, documentOf } from "./permissions.ts";
 import type { Platform } from "./platform.ts";
 import type { Stage } from "./stage.ts";
 
@@ -11,27 +10,7 @@ import type { Stage } from "./stage.ts";
  * (docs/runbook/break-glass.md). It depends on no region: IAM answers from each region's own copy.
  */
 export const operators = (stage: Stage, platform: Platform, failovers: Job[]): Output<string> => {
-  const { home, standby } = platform;
-  const lists = failovers.map(({ executions }) => executions).filter((each) => each !== null);
-  const may: Statement[] = [
-    coordinate(platform),
-    journal(platform, "ReadRuns", [home.region.name, standby.region.name], ["dynamodb:Query"]),
-    {
-      sid: "StartRuns",
-      actions: ["lambda:InvokeFunction"],
-      resources: failovers.map(({ target }) => target),
-    },
-    {
-      sid: "SeeWhetherRunsAreAlive",
-      actions: ["lambda:ListDurableExecutionsByFunction"],
-      resources: failovers.map(({ target }) => target),
-    },
-    {
-      sid: "WakeRunsThatWaitForAnAnswer",
-      actions: ["lambda:SendDurableExecutionCallbackSuccess"],
-      resources: lists,
-    },
-  ];
+  const may = [coordinate(platform), ...directRuns(platform, failovers)];
   return new aws.iam.Policy(
     "OperatorsMay",
     {
@@ -39,6 +18,6 @@ export const operators = (stage: Stage, platform: Platform, failovers: Job[]): O
       description: "The command line for a night without Slack: see docs/runbook/break-glass.md",
       policy: documentOf(may),
     },
-    { provider: standby.region.provider },
+    { provider: platform.standby.region.provider },
   ).arn;
 };

@@ -54,6 +54,31 @@ export const call = (sid: string, ...jobs: Pick<Job, "target">[]): Statement => 
   resources: jobs.map(({ target }) => target),
 });
 
+/**
+ * Starts, watches and wakes runs in either region, and keeps in their journals whose answer did not
+ * count: what both doors do (`runsOf` in functions/slack/aws.ts). Executions are listed of all versions,
+ * which takes the function's name without an alias, in the request and here. Source: "Fine-tuning the
+ * Resources and Conditions sections of policies" of Lambda, "Referencing durable executions".
+ */
+export const directRuns = (platform: Platform, failovers: Job[]): Statement[] => {
+  const pair = [platform.home.region.name, platform.standby.region.name];
+  return [
+    journal(platform, "ShowRuns", pair, ["dynamodb:Query"]),
+    journal(platform, "KeepRefusedAnswers", pair, ["dynamodb:PutItem"]),
+    call("StartRuns", ...failovers),
+    {
+      sid: "SeeWhetherRunsAreAlive",
+      actions: ["lambda:ListDurableExecutionsByFunction"],
+      resources: failovers.map(({ unqualified }) => unqualified),
+    },
+    {
+      sid: "WakeRunsThatWaitForAnAnswer",
+      actions: ["lambda:SendDurableExecutionCallbackSuccess"],
+      resources: failovers.flatMap(({ executions }) => executions ?? []),
+    },
+  ];
+};
+
 type Keyed = Pick<Site, "keys" | "region">;
 
 /**

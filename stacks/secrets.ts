@@ -1,5 +1,4 @@
 import type { Output } from "@pulumi/pulumi";
-import { RandomId, RandomPassword } from "@pulumi/random";
 import { databasePort } from "./groups.ts";
 import { keepsake } from "./keepsake.ts";
 import type { Keys, Secret, SecretName } from "./platform.ts";
@@ -117,10 +116,10 @@ const secretOf = (
  * in a token of 16 to 128 characters ("Authenticating with the AUTH command").
  */
 const password = (name: string): Output<string> =>
-  new RandomPassword(name, { length: 48, special: false }).result;
+  new random.RandomPassword(name, { length: 48, special: false }).result;
 
 /** 256 bits, as a key of AES or HMAC wants them. */
-const key = (name: string): Output<string> => new RandomId(name, { byteLength: 32 }).b64Url;
+const key = (name: string): Output<string> => new random.RandomId(name, { byteLength: 32 }).b64Url;
 
 export type FirstValues = ReturnType<typeof firstValues>;
 

@@ -1,5 +1,6 @@
 import type { Policy, Violation } from "../policies.ts";
 import type { Recording, Resource } from "../recording.ts";
+import { grantsOf } from "./grants.ts";
 import { metricsOf } from "./metrics.ts";
 
 const types = {
@@ -182,6 +183,9 @@ const observed: Policy = {
     }),
 };
 
+/** Executions are looked for in all versions at once, which takes the name without an alias. */
+const listing = "lambda:ListDurableExecutionsByFunction";
+
 /** Lambda takes no unqualified name for a durable function, and its runs belong to a version. */
 const qualified: Policy = {
   name: "a durable function is published, and asked for by an alias and by nothing else",
@@ -194,23 +198,26 @@ const qualified: Policy = {
       const alias = ofType(recording, types.alias).find(
         ({ inputs, region }) => region === each.region && inputs.functionName === name,
       );
-      const callers = recording.resources.filter(
+      const links = recording.resources.filter(
         (resource) =>
           (resource.type === types.function ||
             resource.type === types.schedule ||
-            resource.type === types.target ||
-            resource.type === "aws:iam/rolePolicy:RolePolicy") &&
+            resource.type === types.target) &&
           resource.name !== each.name &&
           bare.test(text(resource).replaceAll('\\"', '"')) &&
           nameOf(resource) !== name,
       );
+      const asking = grantsOf(recording).filter(
+        ({ action, resource }) => bare.test(resource) && action !== listing,
+      );
+      const callers = [...links.map((link) => link.name), ...asking.map(({ policy }) => policy)];
       return [
         ...(each.inputs.publish === true
           ? []
           : [{ resource: each.name, problem: "is not published" }]),
         ...(alias ? [] : [{ resource: each.name, problem: "has no alias" }]),
-        ...callers.map((caller) => ({
-          resource: caller.name,
+        ...callers.map((resource) => ({
+          resource,
           problem: `asks for ${name} without its alias`,
         })),
       ];

@@ -10,6 +10,9 @@ interface Exception {
   because: string;
 }
 
+const directRuns =
+  /\.(ShowRuns|KeepRefusedAnswers|StartRuns|SeeWhetherRunsAreAlive|WakeRunsThatWaitForAnAnswer)\b/;
+
 /** What is asked of home, told about home, or done there once it is back: never waited for. */
 export const exceptions: readonly Exception[] = [
   {
@@ -24,12 +27,17 @@ export const exceptions: readonly Exception[] = [
   },
   {
     resource: /^Failover/,
-    at: /\.(AskTheDatabaseThere|PutTheOldPrimaryAside|MakeAReplicaThere|EncryptTheReplicaThere)\b/,
+    at: /\.(AskTheDatabaseThere|PutTheOldPrimaryAside|MakeAReplicaThere|EncryptTheReplicaAndBackupsThere)\b/,
     because: "the rebuild, once home is back",
   },
   {
     resource: /^Failover/,
-    at: /\.(WarmTheGroupThere|CompareSecretsThere|SST_RESOURCE_OtherRegion)\b/,
+    at: /\.(GiveTheReplicaItsParameters|RestartTheReplica|SeeTheBackupsThere|CopyTheBackupsThere)\b/,
+    because: "the rebuild, once home is back",
+  },
+  {
+    resource: /^Failover/,
+    at: /\.(EncryptSecretsThere|WarmTheGroupThere|CompareSecretsThere|SST_RESOURCE_OtherRegion)\b/,
     because: "the rebuild, once home is back",
   },
   {
@@ -39,14 +47,10 @@ export const exceptions: readonly Exception[] = [
   },
   {
     resource: /^Slack/,
-    at: /\.(ShowRuns|StartRuns|WakeRunsThatWaitForAnAnswer)\b/,
+    at: directRuns,
     because: "the way home is started and approved through this door as well",
   },
-  {
-    resource: /^OperatorsMay/,
-    at: /\.(ReadRuns|StartRuns|SeeWhetherRunsAreAlive|WakeRunsThatWaitForAnAnswer)\b/,
-    because: "the way home, without Slack",
-  },
+  { resource: /^OperatorsMay/, at: directRuns, because: "the way home, without Slack" },
   {
     resource: /^Canary/,
     at: /\.SST_RESOURCE_Canary\.(roleUrls|reportTo)\b/,

@@ -92,6 +92,7 @@ export const knownMetrics: Readonly<Record<string, Known>> = {
   Nightshift: {
     dimensions: [["Observer"], ["Region"], ["Observer", "Region"]],
     metrics: [
+      "BackupReplicationAgeSeconds",
       "PageDue",
       "PublicNameServes",
       "Readiness",

@@ -39,6 +39,12 @@ export const moved: readonly Moved[] = [
     by: "a rebuild puts the old primary aside under another name; rotation changes the password",
   },
   {
+    kind: "rds/instanceAutomatedBackupsReplication",
+    name: /^DatabaseBackupsInStandby$/,
+    fields: ["sourceDbInstanceArn"],
+    by: "a rebuild renames the instance whose backups they are, and copies those of the new primary itself",
+  },
+  {
     kind: "autoscaling/group",
     name: /^ApplicationIn/,
     fields: ["minSize", "desiredCapacity"],

@@ -26,10 +26,13 @@ export const whereOf = (from: string, to: string, witness: string): Where => {
 const kinds: readonly [RegExp, string][] = [
   [/^dynamodb table\/.*-(coordination|journal)$/, "table $1"],
   [/^lambda function:.*\/durable-execution\/\*$/, "execution failover"],
-  [/^lambda function:[a-z0-9-]*?-([a-z]+)(?::live)?$/, "function $1"],
+  // IAM compares the request's name with the policy's: one with an alias is another than one without.
+  [/^lambda function:[a-z0-9-]*?-([a-z]+):live$/, "alias $1"],
+  [/^lambda function:[a-z0-9-]*?-([a-z]+)$/, "function $1"],
   [/^secretsmanager secret:.*\/([a-z-]+?)-(?:\?{6}|[A-Za-z]{6})$/, "secret $1"],
   [/^rds db:.*-quarantine-\*$/, "database quarantined"],
   [/^rds db:/, "database"],
+  [/^rds auto-backup:/, "backups"],
   [/^rds pg:/, "parameter group"],
   [/^rds (?:subgrp|og):/, "groups of a replica"],
   [/^elasticloadbalancing listener-rule\//, "role rule"],
@@ -60,7 +63,33 @@ export const aboutOf = (resource: string): string => {
 };
 
 /** Permissions that follow from a call, where one call takes more than one. With the source. */
-const implied: readonly { call: string; about?: string; takes: string[]; source: string }[] = [
+interface Implied {
+  call: string;
+  about?: string;
+  takes: string[];
+  /** Where, seen from the function; where the call goes, when not given. */
+  where?: Where;
+  source: string;
+}
+
+const implied: readonly Implied[] = [
+  {
+    call: "rds:DescribeDBInstanceAutomatedBackups",
+    takes: ["rds:DescribeDBInstanceAutomatedBackups database"],
+    source: "Actions … for Amazon RDS: by either of the two",
+  },
+  {
+    call: "rds:StartDBInstanceAutomatedBackupsReplication",
+    takes: ["rds:StartDBInstanceAutomatedBackupsReplication database"],
+    where: "here",
+    source: "Actions … for Amazon RDS: the source, in its own region",
+  },
+  {
+    call: "secretsmanager:ReplicateSecretToRegions",
+    takes: ["kms:Encrypt key", "kms:GenerateDataKey key"],
+    where: "there",
+    source: "ReplicateSecretToRegions in the API reference of Secrets Manager",
+  },
   {
     call: "secretsmanager:GetSecretValue",
     takes: ["kms:Decrypt key"],
@@ -88,6 +117,11 @@ const implied: readonly { call: string; about?: string; takes: string[]; source:
     ],
     source: "Actions … for Amazon RDS; Authorizing use of a customer managed key",
   },
+];
+
+/** Calls that take no permission. With the source. */
+const free: readonly { call: string; source: string }[] = [
+  { call: "sts:GetCallerIdentity", source: "GetCallerIdentity in the STS API reference" },
 ];
 
 /** Whoever uses the coordination table goes on with the other replicas when one does not answer. */
@@ -192,17 +226,18 @@ const neededFor = (calls: readonly CallMade[]): Map<string, CallMade> => {
   const add = (call: CallMade) =>
     needed.set(key(call.job, call.action, call.where, call.about), call);
   for (const call of calls) {
+    if (free.some((each) => each.call === call.action)) continue;
     add(call);
     if (call.about === everywhere.about) {
       for (const where of everywhere.where) add({ ...call, where });
     }
-    for (const { call: action, about, takes } of implied) {
+    for (const { call: action, about, takes, where: elsewhere } of implied) {
       if (action !== call.action || (about !== undefined && about !== call.about)) continue;
-      // A primary that is put aside is renamed, and keeps its settings.
-      if (action === "rds:ModifyDBInstance" && call.where !== "here") continue;
       for (const taken of takes) {
         const [implies = "", ...words] = taken.split(" ");
-        const where = implies === "iam:PassRole" ? "nowhere" : call.where;
+        // Over there instances are renamed and given parameters, and nothing is monitored anew.
+        if (implies === "iam:PassRole" && call.where !== "here") continue;
+        const where = implies === "iam:PassRole" ? "nowhere" : (elsewhere ?? call.where);
         add({ ...call, action: implies, where, about: words.join(" ") });
       }
     }

@@ -37,7 +37,17 @@ export const forced: Readonly<Record<string, string>> = {
 };
 
 /** Resources that are named as far as their names are known before they exist. */
-export const patterns: readonly { resource: RegExp; because: string }[] = [
+export const patterns: readonly { resource: RegExp; action?: RegExp; because: string }[] = [
+  {
+    resource: /^arn:aws:rds:[^*]+:auto-backup:\*$/,
+    action: /^rds:(Describe|Start)DBInstanceAutomatedBackups(Replication)?$/,
+    because: "RDS makes up the id of a copy of backups",
+  },
+  {
+    resource: /^arn:aws:rds:[^*]+:db:\*$/,
+    action: /^rds:DescribeDBInstanceAutomatedBackups$/,
+    because: "a look for the backups of whichever database is active, in a region where it is not",
+  },
   {
     resource: /^arn:aws:logs:[^*]+:log-group:[^*]+:\*$/,
     because: "a log stream is named by Lambda, or by the instance, when it begins to write",
@@ -84,7 +94,9 @@ const problemOf = ({ effect, action, resource, conditions }: Grant): string | nu
     return bound === undefined || isBounded ? null : `${action} is not bounded by ${bound}`;
   }
   if (!resource.includes("*")) return null;
-  return patterns.some((each) => each.resource.test(resource))
+  return patterns.some(
+    (each) => each.resource.test(resource) && (each.action?.test(action) ?? true),
+  )
     ? null
     : `${action} on ${resource}: no reason is given for the wildcard`;
 };

@@ -2,6 +2,7 @@ import {
   AutoScalingClient,
   DescribeAutoScalingGroupsCommand,
   SetDesiredCapacityCommand,
+  UpdateAutoScalingGroupCommand,
 } from "@aws-sdk/client-auto-scaling";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
@@ -86,6 +87,7 @@ export const failoverPorts = (runtime: Runtime): Ports => {
       home,
       ...config.failover,
       wantedCapacity: config.sizes.application.desired,
+      activeMinimum: config.sizes.application.minimum,
       ttlSeconds: config.domain.ttlSeconds,
     },
     readLease: () => readLease(table),
@@ -197,13 +199,21 @@ const capacity = (runtime: Runtime, region: string, name: string) => {
         ({ LifecycleState, HealthStatus }) =>
           LifecycleState === "InService" && HealthStatus === "Healthy",
       ).length;
-      return { desired: group.DesiredCapacity ?? 0, inService, maximum: group.MaxSize ?? 0 };
+      return {
+        minimum: group.MinSize ?? 0,
+        desired: group.DesiredCapacity ?? 0,
+        inService,
+        maximum: group.MaxSize ?? 0,
+      };
     },
     setDesired: async (instances: number) => {
       const DesiredCapacity = instances;
       await client.send(
         new SetDesiredCapacityCommand({ AutoScalingGroupName: name, DesiredCapacity }),
       );
+    },
+    setMinimum: async (MinSize: number) => {
+      await client.send(new UpdateAutoScalingGroupCommand({ AutoScalingGroupName: name, MinSize }));
     },
   };
 };

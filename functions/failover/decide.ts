@@ -30,6 +30,8 @@ export interface Replica {
 }
 
 export interface Capacity {
+  /** Scaling in goes no further than this. */
+  minimum: number;
   desired: number;
   inService: number;
   maximum: number;

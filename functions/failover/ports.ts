@@ -23,6 +23,8 @@ export interface Ports {
     approvalExpirySeconds: number;
     ttlSeconds: number;
     dns: "health-check" | "change-records";
+    /** Instances below which scaling in must not take the active region. */
+    activeMinimum: number;
   };
 
   readLease(): Promise<Lease>;
@@ -58,6 +60,8 @@ export interface Ports {
   applySettings(settings: DatabaseSettings): Promise<void>;
   capacity(): Promise<Capacity>;
   setDesired(instances: number): Promise<void>;
+  /** Auto Scaling raises the desired number with it where that is below. */
+  setMinimum(instances: number): Promise<void>;
   secretNames: string[];
   secret(name: string): Promise<SecretState>;
   /** Makes the replica a secret of its own and lets it name this region's database. */

@@ -58,14 +58,16 @@ export const approve = async (work: RebuildWork): Promise<PartEnding> => {
   return { is: "reached", text: `Approved by ${by}.`, data: { approvedBy: run.approvedBy } };
 };
 
-const planOf = (run: Rebuild, { awayId }: RebuildPorts): string[] => [
+const planOf = (run: Rebuild, { awayId, parameterGroup }: RebuildPorts): string[] => [
   run.inPlace
     ? `rename ${awayId} to ${quarantineName(awayId, run.epoch)}, keep it, and protect it from deletion`
     : `leave ${run.quarantine} as it is: it was put aside before`,
   `build ${awayId} anew as a replica of the database in ${run.from}; AWS copies all of it`,
+  ...(parameterGroup ? [`give it the parameter group ${parameterGroup}, and restart it once`] : []),
   `replicate the secrets to ${run.to}, over what is there`,
   `let ${run.to} run the capacity of a standby region`,
   "put the public name's records back, when a run has changed them and the health check agrees",
+  `copy the backups of the database in ${run.from} to ${run.to} from now on`,
 ];
 
 /** What would change a careful person's mind. Positions move by themselves and are left out. */

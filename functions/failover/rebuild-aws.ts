@@ -8,10 +8,14 @@ import {
   AddTagsToResourceCommand,
   CreateDBInstanceReadReplicaCommand,
   type DBInstance,
+  DBInstanceAutomatedBackupNotFoundFault,
   DBInstanceNotFoundFault,
+  DescribeDBInstanceAutomatedBackupsCommand,
   DescribeDBInstancesCommand,
   ModifyDBInstanceCommand,
   RDSClient,
+  RebootDBInstanceCommand,
+  StartDBInstanceAutomatedBackupsReplicationCommand,
 } from "@aws-sdk/client-rds";
 import {
   DescribeSecretCommand,
@@ -41,6 +45,10 @@ import { publicRecords } from "./records-aws.ts";
 interface OtherRegionLink extends Record<string, unknown> {
   database: string;
   autoScalingGroup: string;
+  parameterGroup?: string;
+  /** ARNs of its keys, where it has some of its own: of databases and their backups, of secrets. */
+  dataKey?: string;
+  secretsKey?: string;
 }
 
 export const rebuildPorts = (runtime: Runtime): RebuildPorts => {
@@ -62,6 +70,7 @@ export const rebuildPorts = (runtime: Runtime): RebuildPorts => {
     here,
     away,
     awayId: other.database,
+    parameterGroup: other.parameterGroup ?? null,
     standbyMinimum: config.sizes.application.standbyMinimum,
     secretNames: own.secrets,
     approvals: approvals(table),
@@ -76,7 +85,8 @@ export const rebuildPorts = (runtime: Runtime): RebuildPorts => {
     },
     awayPosition: () => functions.ask(away, database.name, { do: "position" }),
     ...databases(runtime, { here, away }, own.replica, other.database),
-    ...secrets(runtime, here, away),
+    ...replicaPorts(runtime, away, other),
+    ...secrets(runtime, here, away, other.secretsKey),
     ...capacity(runtime, away, other.autoScalingGroup),
     ...names,
     publicView,
@@ -99,6 +109,10 @@ const instanceOf = (found: DBInstance): Instance => ({
   backupRetentionDays: found.BackupRetentionPeriod ?? 0,
   instanceClass: found.DBInstanceClass ?? "",
   storageGigabytes: found.AllocatedStorage ?? 0,
+  parameters: {
+    group: found.DBParameterGroups?.[0]?.DBParameterGroupName ?? null,
+    status: found.DBParameterGroups?.[0]?.ParameterApplyStatus ?? "unknown",
+  },
   place: {
     securityGroups: (found.VpcSecurityGroups ?? []).flatMap(
       (group) => group.VpcSecurityGroupId ?? [],
@@ -167,8 +181,47 @@ const databases = (
   };
 };
 
+/** What the new replica lacks, and the other region of the new primary. */
+const replicaPorts = (runtime: Runtime, away: string, { dataKey }: OtherRegionLink) => {
+  const far = new RDSClient(clientOptions(runtime, away));
+  return {
+    setParameterGroup: async ({ id }: Instance, group: string) => {
+      await far.send(
+        new ModifyDBInstanceCommand({
+          DBInstanceIdentifier: id,
+          DBParameterGroupName: group,
+          ApplyImmediately: true,
+        }),
+      );
+    },
+    restartAway: async ({ id }: Instance) => {
+      await far.send(new RebootDBInstanceCommand({ DBInstanceIdentifier: id }));
+    },
+    backupsAway: async (DbiResourceId: string) => {
+      try {
+        const { DBInstanceAutomatedBackups } = await far.send(
+          new DescribeDBInstanceAutomatedBackupsCommand({ DbiResourceId }),
+        );
+        return (DBInstanceAutomatedBackups ?? []).map(({ Status }) => Status ?? "unknown");
+      } catch (error) {
+        if (error instanceof DBInstanceAutomatedBackupNotFoundFault) return [];
+        throw error;
+      }
+    },
+    replicateBackups: async ({ arn }: Instance) => {
+      await far.send(
+        new StartDBInstanceAutomatedBackupsReplicationCommand({
+          SourceDBInstanceArn: arn,
+          BackupRetentionPeriod: runtime.config.sizes.database.backupRetentionDays,
+          ...(dataKey ? { KmsKeyId: dataKey } : {}),
+        }),
+      );
+    },
+  };
+};
+
 /** Compares versions by their names: no value is ever read here. */
-const secrets = (runtime: Runtime, here: string, away: string) => {
+const secrets = (runtime: Runtime, here: string, away: string, key: string | undefined) => {
   const near = new SecretsManagerClient(clientOptions(runtime, here));
   const far = new SecretsManagerClient(clientOptions(runtime, away));
   const current = ({
@@ -204,7 +257,7 @@ const secrets = (runtime: Runtime, here: string, away: string) => {
       await near.send(
         new ReplicateSecretToRegionsCommand({
           SecretId: name,
-          AddReplicaRegions: [{ Region: away }],
+          AddReplicaRegions: [{ Region: away, ...(key ? { KmsKeyId: key } : {}) }],
           ForceOverwriteReplicaSecret: true,
         }),
       );

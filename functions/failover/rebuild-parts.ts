@@ -10,6 +10,7 @@ import {
   type RebuildWork,
 } from "./rebuild.ts";
 import { approve, isFenced } from "./rebuild-approval.ts";
+import { backups, parameters } from "./rebuild-database.ts";
 import { noteActs, stopped, stoppedBy, unreached } from "./rebuild-ending.ts";
 import { records } from "./rebuild-records.ts";
 
@@ -261,7 +262,7 @@ const capacity = async (work: RebuildWork): Promise<PartEnding> => {
   const { steps, clock, ports, run } = work;
   const wanted = ports.standbyMinimum;
   const isSet = ({ minimum, desired }: { minimum: number; desired: number }) =>
-    minimum >= wanted && desired >= wanted;
+    minimum === wanted && desired >= wanted;
   const warm = await ensure(steps, clock, {
     name: "capacity",
     observe: ports.awayCapacity,
@@ -292,8 +293,10 @@ export const parts: readonly Part[] = [
   { key: "quarantined", act: quarantine },
   { key: "created", act: create },
   { key: "replicating", act: replicating },
+  { key: "parameters", act: parameters },
   { key: "secrets", act: secrets },
   { key: "stand-by", act: standBy },
   { key: "capacity", act: capacity },
   { key: "records", act: records },
+  { key: "backups", act: backups },
 ];

@@ -10,6 +10,7 @@ import type { Steps } from "../../shared/steps.ts";
 import type { Position } from "../database/decide.ts";
 import type { GuardReport } from "../guard/guard.ts";
 import type { Posted } from "./failover.ts";
+import type { DatabasePorts } from "./rebuild-database.ts";
 import { parts } from "./rebuild-parts.ts";
 import type { RecordPorts } from "./rebuild-records.ts";
 import { rebuildMessage } from "./rebuild-view.ts";
@@ -45,6 +46,8 @@ export interface Instance {
   backupRetentionDays: number;
   instanceClass: string;
   storageGigabytes: number;
+  /** Its parameter group, and whether that is in force: `in-sync`, `applying`, `pending-reboot`. */
+  parameters: { group: string | null; status: string };
   /** What belongs to its region, and what another instance in its place needs. */
   place: {
     securityGroups: string[];
@@ -64,7 +67,7 @@ export interface SecretCopy {
 }
 
 /** The world as a rebuild needs it. `away` is the region that was left. */
-export interface RebuildPorts extends RecordPorts {
+export interface RebuildPorts extends RecordPorts, DatabasePorts {
   /** How this function signs what it records. */
   name: string;
   clock: Clock;

@@ -125,8 +125,8 @@ const readOnly: readonly DatabaseRequest["do"][] = ["position", "logins"];
 
 /**
  * The ports of a rehearsal. What a rehearsal must never do is not there, so that no row of the table and
- * no bug in an activity can lead to it: a claim, a fence, a promotion, new settings, re-pointed secrets,
- * changed records, a statement that writes, a free name for the next move.
+ * no bug in an activity can lead to it: a claim, a fence, a promotion, a minimum that outlasts it, new
+ * settings, re-pointed secrets, changed records, a statement that writes, a free name for the next move.
  */
 export const harmless = (ports: Ports): Ports => {
   const never = (what: string) => async (): Promise<never> => {
@@ -140,6 +140,7 @@ export const harmless = (ports: Ports): Ports => {
     driveLease: never("drive the lease"),
     closeAttempt: never("close an attempt"),
     promote: never("promote"),
+    setMinimum: never("raise the minimum"),
     applySettings: never("apply settings"),
     repoint: never("re-point a secret"),
     changeRecords: never("change records"),

@@ -1,8 +1,9 @@
 import { ensure } from "../../shared/ensure.ts";
-import type { Refusal } from "../../shared/outcome.ts";
+import type { Fact, Refusal } from "../../shared/outcome.ts";
 import { inSentences, observed } from "../../shared/outcome.ts";
 import { differing } from "../../shared/settings.ts";
 import { isOpen } from "../database/decide.ts";
+import type { Capacity } from "./decide.ts";
 import type { Ending, Work } from "./failover.ts";
 import { record } from "./failover.ts";
 import { late, permitted, planOf } from "./permitted.ts";
@@ -127,12 +128,44 @@ export const repoint = async (work: Work): Promise<Ending> => {
 };
 
 /**
+ * A standby's minimum is too small for users: the first quiet night would scale the region in to it.
+ * Raised and never lowered, for half a minute at most, since users wait. What a person has to know
+ * when that has failed; nothing otherwise.
+ */
+const raiseMinimum = async (work: Work): Promise<string[]> => {
+  const { steps, clock, ports } = work;
+  const { activeMinimum } = ports.policy;
+  const raised = await ensure(steps, clock, {
+    name: "minimum",
+    observe: ports.capacity,
+    satisfied: ({ minimum, maximum }) => minimum >= Math.min(activeMinimum, maximum),
+    act: ({ maximum }) => ports.setMinimum(Math.min(activeMinimum, maximum)),
+    permitted: () => permitted(work),
+    within: { seconds: 30, everySeconds: 5, actAgainAfterSeconds: 10 },
+  });
+  if (raised.is === "ensured") return [];
+  const { to } = planOf(work);
+  const why = raised.is === "refused" ? raised.refusal.reason : unraised(raised);
+  return [
+    inSentences([
+      `Mind: the minimum of ${to} is not known to be ${activeMinimum} instances (${why})`,
+      "Scaling in may take it below that: set MinSize of its Auto Scaling group by hand",
+    ]),
+  ];
+};
+
+const unraised = ({ last, doubt }: { last: Fact<Capacity>; doubt: string | undefined }): string =>
+  doubt ?? (last.known ? `it is ${last.value.minimum}` : last.why);
+
+/**
  * Waits for capacity before users are sent: a region that falls over at once helps nobody. Ordered again
  * when it was taken away meanwhile, as by the end of another run that had warmed the region as well.
  */
 export const activate = async (work: Work): Promise<Ending> => {
   const { steps, clock, ports, run } = work;
   const plan = planOf(work);
+  // First: else scaling in may take away again what is waited for.
+  const unguarded = await raiseMinimum(work);
   const capacity = await ensure(steps, clock, {
     name: "capacity",
     observe: ports.capacity,
@@ -162,7 +195,8 @@ export const activate = async (work: Work): Promise<Ending> => {
   });
   if (active.is !== "ensured") return late("The guard does not turn the role rule.");
   const isEnough = capacity.is === "ensured";
-  return { on: "active", notes: isEnough ? [] : ["Not all wanted instances are in service yet."] };
+  const missing = isEnough ? [] : ["Not all wanted instances are in service yet."];
+  return { on: "active", notes: [...missing, ...unguarded] };
 };
 
 /** The health checks have had time to move users by then: 3 failures of 10 s and the TTL, doubled. */
@@ -173,7 +207,9 @@ const patienceSeconds = (ttlSeconds: number) => 2 * (30 + ttlSeconds);
  * checks do not move users in time, or the operator has chosen so, the records themselves are changed.
  */
 export const verify = async (work: Work): Promise<Ending> => {
-  const { steps, clock, ports } = work;
+  const { steps, clock, ports, run } = work;
+  // What the region lacks is worth more at the end than it is now.
+  const before = run.notes;
   const { ttlSeconds, dns } = ports.policy;
   const since = await steps.step("verification begins", async () => Math.floor(clock.now()));
   const waitSeconds = dns === "change-records" ? 0 : patienceSeconds(ttlSeconds);
@@ -196,15 +232,17 @@ export const verify = async (work: Work): Promise<Ending> => {
   if (verified.is === "ensured") {
     return {
       on: "verified",
-      notes: [`Resolvers: ${verified.seen.here.join(", ")}.`, ...changed(verified)],
+      notes: [`Resolvers: ${verified.seen.here.join(", ")}.`, ...changed(verified), ...before],
     };
   }
-  if (verified.is === "refused") return late(verified.refusal.reason);
+  if (verified.is === "refused") {
+    return { on: "late", notes: [verified.refusal.reason, ...before] };
+  }
   const { last, doubt, acts } = verified;
   const notes = [last.known ? seenOf(last.value) : `What users get cannot be seen: ${last.why}.`];
   if (doubt) notes.push(`The records could not be changed: ${doubt}.`);
   else if (acts > 0) notes.push("The records were changed, and resolvers do not show it.");
-  return { on: "late", notes };
+  return { on: "late", notes: [...notes, ...before] };
 };
 
 /** Records that were changed follow no health check any more, which somebody has to mend one day. */

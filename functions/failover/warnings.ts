@@ -184,6 +184,7 @@ export const checksOfHome: readonly string[] = [
   "replica",
   "lag",
   "settings",
+  "backups",
   "capacity",
   "traffic",
   "roles",

@@ -161,10 +161,24 @@ const capacity = (runtime: Runtime, region: string, name: string) => {
         }),
       );
     },
-    restoreCapacity: async () => {
-      const { minimum: MinSize, desired: DesiredCapacity } = runtime.config.sizes.application;
+    restoreCapacity: async (as: "active" | "standby") => {
+      const {
+        minimum,
+        desired: DesiredCapacity,
+        standbyMinimum,
+      } = runtime.config.sizes.application;
+      if (as === "standby") {
+        // Without a desired number Auto Scaling raises it to the minimum, and leaves one that is above.
+        await client.send(
+          new UpdateAutoScalingGroupCommand({
+            AutoScalingGroupName: name,
+            MinSize: standbyMinimum,
+          }),
+        );
+        return;
+      }
       const { desired } = await look();
-      const group = { AutoScalingGroupName: name, MinSize };
+      const group = { AutoScalingGroupName: name, MinSize: minimum };
       // The minimum in any case, which brings instances up also when the look was an old one; the
       // wanted number only where it was taken away, since load may have asked for more meanwhile.
       await client.send(

@@ -27,7 +27,8 @@ export interface GuardPorts {
   restoreIngress(): Promise<void>;
   capacity(): Promise<{ desired: number; running: number }>;
   emptyCapacity(): Promise<void>;
-  restoreCapacity(): Promise<void>;
+  /** To what a region runs that is the active one or stands by, by the operator's file. */
+  restoreCapacity(as: "active" | "standby"): Promise<void>;
   databaseSettings(): Promise<DatabaseSettings>;
   keepSettings(settings: DatabaseSettings): Promise<void>;
   /** Kept by the execution environment between events, and lost with it. */
@@ -97,6 +98,8 @@ const beat = async (ports: GuardPorts, isFirst: boolean): Promise<GuardReport> =
   const open = !serves || !(isFirst || decision.reopen) || (await keepOpen(ports, decision.epoch));
   const reopened = decision.kind === "stand-by" && decision.reopen;
   if (reopened) await openStandby(ports);
+  const isReplica = decision.kind === "stand-by" && seen.position.known;
+  if (isReplica && isFirst && !reopened) await keepStandbyOpen(ports, decision.epoch);
   const contact: Contact | undefined = seen.lease.known
     ? { region, contactAtMilliseconds, epoch: seen.lease.value.epoch }
     : undefined;
@@ -260,7 +263,7 @@ const lowerFence = async (ports: GuardPorts, epoch: number): Promise<void> => {
   const lease = await ports.readLease();
   if (lease.epoch !== epoch) throw new Error(`the lease is at epoch ${lease.epoch} by now`);
   await ports.restoreIngress();
-  await ports.restoreCapacity();
+  await ports.restoreCapacity("active");
   await ports.database({ do: "liftFence", epoch });
   ports.log("the fence was taken down: the lease is back", {});
 };
@@ -272,6 +275,25 @@ const lowerFence = async (ports: GuardPorts, epoch: number): Promise<void> => {
 const openStandby = async (ports: GuardPorts): Promise<void> => {
   await ports.restoreIngress();
   ports.log("the database here is a replica again: the application may come in", {});
+};
+
+/**
+ * A guard that reached neither table nor database has fenced a standby as well, and could tell nobody:
+ * no contact says so, and nobody builds anything anew. The way in comes last: it is what the next look
+ * sees, so what failed before it is tried again.
+ */
+const keepStandbyOpen = async (ports: GuardPorts, epoch: number): Promise<void> => {
+  const opened = await observed("fence", ports.clock.now, async () => {
+    if ((await ports.openIngress()) > 0) return false;
+    const lease = await ports.readLease();
+    // A run may have moved it here meanwhile, and an active region's minimum is not lowered.
+    if (lease.epoch !== epoch) throw new Error(`the lease is at epoch ${lease.epoch} by now`);
+    await ports.restoreCapacity("standby");
+    await ports.restoreIngress();
+    return true;
+  });
+  if (!opened.known) ports.log("the fence of the standby was not taken down", { why: opened.why });
+  else if (opened.value) ports.log("the fence was taken down: this region stands by", {});
 };
 
 const layer = async (

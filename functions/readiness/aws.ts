@@ -15,29 +15,21 @@ import {
   DescribeLaunchTemplateVersionsCommand,
   EC2Client,
 } from "@aws-sdk/client-ec2";
-import { DescribeImagesCommand as DescribeContainersCommand, ECRClient } from "@aws-sdk/client-ecr";
 import {
   DescribeListenersCommand,
   DescribeRulesCommand,
   ElasticLoadBalancingV2Client,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import {
-  DescribeDBInstancesCommand,
-  DescribeDBParameterGroupsCommand,
-  DescribePendingMaintenanceActionsCommand,
-  RDSClient,
-} from "@aws-sdk/client-rds";
-import {
   GetHealthCheckCommand,
   ListResourceRecordSetsCommand,
   Route53Client,
 } from "@aws-sdk/client-route-53";
 import { DescribeSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { clientOptions, farInvocation } from "../../shared/clients.ts";
+import { clientOptions } from "../../shared/clients.ts";
 import { readContact } from "../../shared/contact.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { keepDemand, readDemand } from "../../shared/demand.ts";
-import { invoker } from "../../shared/invoke.ts";
 import { readLease } from "../../shared/lease.ts";
 import { logger } from "../../shared/log.ts";
 import { metricNamespace } from "../../shared/metrics.ts";
@@ -45,10 +37,13 @@ import { readProof } from "../../shared/proof.ts";
 import { isFailing, keepReadiness, readReadiness } from "../../shared/readiness.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
-import { readSettings, settingsOf } from "../../shared/settings.ts";
+import { readSettings } from "../../shared/settings.ts";
+import { given, isNamed } from "./answers.ts";
+import { database } from "./database-aws.ts";
 import type { HealthCheckSeen, LaunchSeen, RecordSeen } from "./facts.ts";
 import { keepFootprint, readFootprint } from "./footprint.ts";
 import type { ReadinessPorts } from "./readiness.ts";
+import { registry } from "./registry-aws.ts";
 
 interface ReadinessLink extends Record<string, unknown> {
   databaseId: string;
@@ -122,91 +117,18 @@ const policyOf = (
   };
 };
 
-/** An answer of AWS that lacks what it always has is a broken answer, and makes the fact unknown. */
-const given = <T>(value: T | undefined, what: string): T => {
-  if (value === undefined) throw new Error(`AWS did not tell ${what}`);
-  return value;
-};
-
-const isNamed = (error: unknown, ...names: string[]): boolean =>
-  error instanceof Error && names.includes(error.name);
-
-const database = (runtime: Runtime, region: string, id: string) => {
-  const client = new RDSClient(clientOptions(runtime, region));
-  const { name } = linked<{ name: string }>(runtime, "DatabaseFunction");
-  const functions = invoker(runtime, farInvocation);
-  return {
-    position: () => functions.ask<never>(region, name, { do: "position" }),
-    database: async () => {
-      const { DBInstances } = await client.send(
-        new DescribeDBInstancesCommand({ DBInstanceIdentifier: id }),
-      );
-      const instance = given(DBInstances?.[0], `of ${id}`);
-      return {
-        arn: given(instance.DBInstanceArn, `the ARN of ${id}`),
-        settings: settingsOf(instance),
-        replica: {
-          id,
-          status: instance.DBInstanceStatus ?? "unknown",
-          isReplica: instance.ReadReplicaSourceDBInstanceIdentifier !== undefined,
-          replicating: (instance.StatusInfos ?? []).some(({ Status }) => Status === "replicating"),
-          pending: Object.entries(instance.PendingModifiedValues ?? {})
-            .filter(([, value]) => value !== undefined)
-            .map(([field]) => field),
-          maintenanceWindow: instance.PreferredMaintenanceWindow ?? "",
-          instanceClass: given(instance.DBInstanceClass, `the class of ${id}`),
-          storageGigabytes: given(instance.AllocatedStorage, `the storage of ${id}`),
-        },
-      };
-    },
-    /** Dates as "PendingMaintenanceAction" in the API reference of RDS explains them. */
-    maintenance: async (arn: string) => {
-      const { PendingMaintenanceActions } = await client.send(
-        new DescribePendingMaintenanceActionsCommand({ ResourceIdentifier: arn }),
-      );
-      return (PendingMaintenanceActions ?? [])
-        .flatMap((each) => each.PendingMaintenanceActionDetails ?? [])
-        .map((each) => ({
-          action: each.Action ?? "maintenance",
-          applyAtMilliseconds: (each.CurrentApplyDate ?? each.ForcedApplyDate)?.getTime() ?? null,
-          inWindowAfterMilliseconds: each.AutoAppliedAfterDate?.getTime() ?? null,
-        }));
-    },
-    hasParameterGroup: async (group: string) => {
-      try {
-        await client.send(new DescribeDBParameterGroupsCommand({ DBParameterGroupName: group }));
-        return true;
-      } catch (error) {
-        if (isNamed(error, "DBParameterGroupNotFoundFault")) return false;
-        throw error;
-      }
-    },
-  };
-};
-
 /** The tag by which a launch template says which container its instances run. */
 const imageTag = "nightshift:image";
 
 const instances = (runtime: Runtime, region: string, name: string) => {
   const scaling = new AutoScalingClient(clientOptions(runtime, region));
   const machines = new EC2Client(clientOptions(runtime, region));
-  const containers = new ECRClient(clientOptions(runtime, region));
+  const isInRegistry = registry(runtime, region);
   const group = async () => {
     const { AutoScalingGroups } = await scaling.send(
       new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name] }),
     );
     return given(AutoScalingGroups?.[0], `of the group ${name}`);
-  };
-  const isInRegistry = async (image: string): Promise<boolean> => {
-    const [repositoryName, imageDigest] = image.split("@");
-    const wanted = { repositoryName, imageIds: [{ imageDigest }] };
-    try {
-      const { imageDetails } = await containers.send(new DescribeContainersCommand(wanted));
-      return (imageDetails ?? []).length > 0;
-    } catch (error) {
-      if (isNamed(error, "ImageNotFoundException", "RepositoryNotFoundException")) return false;
-      throw error;
-    }
   };
   const stateOf = async (machineImage: string): Promise<string> => {
     try {
@@ -408,8 +330,12 @@ const metrics = (runtime: Runtime, here: string, group: string) => {
       return seen.length > 0 ? Math.max(...seen) : null;
     },
     /** By the judged region for people, and by who tells for the alarm, which is there in any case. */
-    report: async (region: string, { score, checks }: Parameters<ReadinessPorts["report"]>[1]) => {
-      const values = { Readiness: score, ReadinessChecksFailing: checks.filter(isFailing).length };
+    report: async (...[region, { score, checks }, age]: Parameters<ReadinessPorts["report"]>) => {
+      const values = {
+        Readiness: score,
+        ReadinessChecksFailing: checks.filter(isFailing).length,
+        ...(age === null ? {} : { BackupReplicationAgeSeconds: age }),
+      };
       const dimensions = [[{ Name: "Region", Value: region }], [{ Name: "Observer", Value: here }]];
       const MetricData = Object.entries(values).flatMap(([MetricName, Value]) =>
         dimensions.map((Dimensions) => ({

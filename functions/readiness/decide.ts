@@ -1,9 +1,10 @@
 import type { Contact } from "../../shared/contact.ts";
-import type { Fact } from "../../shared/outcome.ts";
 import type { Check } from "../../shared/readiness.ts";
 import type { DatabaseSettings } from "../../shared/settings.ts";
 import { lossOf } from "../failover/decide.ts";
+import { backupsCheck } from "./backups.ts";
 import type { Facts, Maintenance, Policy, RecordSeen, TrafficSeen } from "./facts.ts";
+import { check, minutes, notReady, ready, unknown } from "./judged.ts";
 
 /** ACM renews 60 days ahead and retries; three weeks before the end somebody has to look. */
 const certificateDays = 21;
@@ -19,6 +20,7 @@ export const judge = (facts: Facts, policy: Policy, now: number): Check[] => [
   lagCheck(facts, policy),
   sizeCheck(facts, policy),
   settingsCheck(facts, policy, now),
+  backupsCheck(facts, policy, now),
   capacityCheck(facts, policy, now),
   imageCheck(facts, policy),
   secretsCheck(facts, policy),
@@ -30,40 +32,6 @@ export const judge = (facts: Facts, policy: Policy, now: number): Check[] => [
   approversCheck(policy, now),
   proofCheck(facts, policy, now),
 ];
-
-interface Judged {
-  verdict: Check["verdict"];
-  detail: string;
-  /** When somebody else saw it, if that is earlier. */
-  seenAtMilliseconds?: number;
-}
-
-const ready = (detail: string): Judged => ({ verdict: "ready", detail });
-const notReady = (detail: string): Judged => ({ verdict: "not-ready", detail });
-const unknown = (detail: string): Judged => ({ verdict: "unknown", detail });
-
-/** A check is as old as the oldest thing it rests on, and unknown as soon as one of them is. */
-const check = <Values extends Record<string, unknown>>(
-  name: string,
-  facts: { [Key in keyof Values]: Fact<Values[Key]> },
-  judged: (values: Values) => Judged,
-): Check => {
-  const all: Fact<unknown>[] = Object.values(facts);
-  const source = [...new Set(all.map((fact) => fact.source))].join(", ");
-  const seen = Math.min(...all.map(({ atMilliseconds }) => atMilliseconds));
-  const missing = all.find((fact) => !fact.known);
-  if (missing && !missing.known) {
-    const detail = `${missing.source} could not be asked (${missing.why}).`;
-    return { name, verdict: "unknown", detail, source, seenAtMilliseconds: seen };
-  }
-  const values = Object.fromEntries(
-    Object.entries<Fact<unknown>>(facts).map(([key, fact]) => [key, fact.known && fact.value]),
-  ) as Values;
-  const { verdict, detail, seenAtMilliseconds = seen } = judged(values);
-  return { name, verdict, detail, source, seenAtMilliseconds: Math.min(seen, seenAtMilliseconds) };
-};
-
-const minutes = (milliseconds: number) => Math.round(milliseconds / 60_000);
 
 const replicaCheck = ({ replica, maintenance }: Facts, now: number): Check =>
   check("replica", { replica, maintenance }, ({ replica: seen, maintenance: planned }) => {

@@ -29,6 +29,14 @@ export interface Maintenance {
   inWindowAfterMilliseconds: number | null;
 }
 
+/** Automated backups of one database that are kept in this region, by RDS's own words. */
+export interface BackupsSeen {
+  /** `pending`, `replicating`, `retained`: not all of them are documented. */
+  status: string;
+  /** Up to when the database could be restored from them; null while there is nothing yet. */
+  restorableAtMilliseconds: number | null;
+}
+
 export interface CapacitySeen {
   maximum: number;
   desired: number;
@@ -87,6 +95,8 @@ export interface Facts {
   settings: Fact<DatabaseSettings | null>;
   /** Whether the parameter group that the settings name is in this region. */
   parameterGroup: Fact<boolean>;
+  /** Copies of the backups of the active region's database. */
+  backups: Fact<BackupsSeen[]>;
   demand: Fact<Demand | null>;
   capacity: Fact<CapacitySeen>;
   launch: Fact<LaunchSeen>;

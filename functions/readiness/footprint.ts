@@ -10,6 +10,8 @@ export interface Footprint {
   region: string;
   atMilliseconds: number;
   database: DatabaseSize | null;
+  /** RDS's own id of it (`db-…`): no other instance gets it, whatever either is called. */
+  databaseResource: string | null;
   settings: DatabaseSettings | null;
   /** The application's container, `repository@sha256:…`: the same text in every region. */
   image: string | null;

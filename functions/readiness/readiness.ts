@@ -10,8 +10,10 @@ import { isFailing, verdictOf } from "../../shared/readiness.ts";
 import type { DatabaseSettings } from "../../shared/settings.ts";
 import type { Position } from "../database/decide.ts";
 import type { Role } from "../guard/decide.ts";
+import { backupAgeOf } from "./backups.ts";
 import { judge } from "./decide.ts";
 import type {
+  BackupsSeen,
   CapacitySeen,
   CertificateSeen,
   Facts,
@@ -28,6 +30,7 @@ export interface DatabaseSeen {
   replica: ReplicaSeen;
   settings: DatabaseSettings;
   arn: string;
+  resourceId: string;
 }
 
 export interface ReadinessPorts {
@@ -49,6 +52,8 @@ export interface ReadinessPorts {
   database(): Promise<DatabaseSeen>;
   maintenance(arn: string): Promise<Maintenance[]>;
   hasParameterGroup(name: string): Promise<boolean>;
+  /** What is here of the automated backups of a database, by its resource id. */
+  backups(resourceId: string): Promise<BackupsSeen[]>;
   position(): Promise<Position>;
   capacity(): Promise<CapacitySeen>;
   /** The most instances in service at once in the last 24 hours; null when nobody has measured. */
@@ -60,8 +65,11 @@ export interface ReadinessPorts {
   role(): Promise<Role>;
   /** Resolves when the journal would take an entry from here, and adds none. */
   tryJournal(): Promise<void>;
-  /** `region` is the one that is judged, whoever tells. */
-  report(region: string, verdict: Verdict): Promise<void>;
+  /**
+   * `region` is the one that is judged, whoever tells. The age is that of the backups here; null when
+   * there are none to tell of.
+   */
+  report(region: string, verdict: Verdict, backupAgeSeconds: number | null): Promise<void>;
   log(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -109,7 +117,7 @@ const keep = async (ports: ReadinessPorts): Promise<ReadinessReport> => {
   if (unseen.length > 0) ports.log("not all of this region could be seen", { unseen });
   // The judged region may be gone, and its metric with it: what it kept is judged here by its age.
   const verdict = verdictOf(readiness, atMilliseconds);
-  await ports.report(other, verdict);
+  await ports.report(other, verdict, null);
   return { region: here, does: "keeps", ...summaryOf(verdict) };
 };
 
@@ -127,7 +135,7 @@ const score = async (ports: ReadinessPorts, lease: Lease): Promise<ReadinessRepo
     ports.log("readiness has changed", { verdict: verdict.verdict, text: verdict.text });
   }
   await ports.keepReadiness(readiness);
-  await ports.report(here, verdict);
+  await ports.report(here, verdict, backupAgeOf(facts, atMilliseconds));
   return { region: here, does: "scores", ...summaryOf(verdict) };
 };
 
@@ -153,6 +161,7 @@ const gather = async (ports: ReadinessPorts, lease: Lease): Promise<Facts> => {
   const launch = look("EC2", ports.launch);
   const secrets = look("Secrets Manager", ports.secretVersions);
   const role = look("load balancer", ports.role);
+  const footprint = look(table, () => ports.readFootprint(active));
   const own = async () => {
     const seen = { database: await database, launch: await launch };
     const at = Math.floor(ports.clock.now());
@@ -177,6 +186,10 @@ const gather = async (ports: ReadinessPorts, lease: Lease): Promise<Facts> => {
       const name = fact.known ? fact.value?.parameterGroup : null;
       return look("RDS", async () => (name ? ports.hasParameterGroup(name) : true));
     }),
+    backups: footprint.then((fact) => {
+      const id = fact.known ? fact.value?.databaseResource : null;
+      return look("RDS", async () => (id ? ports.backups(id) : []));
+    }),
     demand: look(table, () => ports.readDemand(active)),
     capacity: look("Auto Scaling", ports.capacity),
     launch,
@@ -184,7 +197,7 @@ const gather = async (ports: ReadinessPorts, lease: Lease): Promise<Facts> => {
     certificate: look("load balancer and ACM", ports.certificate),
     traffic: look("Route 53", ports.traffic),
     role,
-    footprint: look(table, () => ports.readFootprint(active)),
+    footprint,
     coordination: look(table, own),
     journal: look("journal", async () => {
       await ports.tryJournal();
@@ -226,6 +239,7 @@ const footprintOf = (
       instanceClass: seen.replica.instanceClass,
       storageGigabytes: seen.replica.storageGigabytes,
     },
+    databaseResource: seen?.resourceId ?? null,
     settings: seen?.settings ?? null,
     image: launch.known ? launch.value.image : null,
     secrets: secrets.known ? present(secrets.value) : null,

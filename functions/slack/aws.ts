@@ -83,7 +83,7 @@ export const runsOf = (runtime: Runtime, bounds: CallBounds): Runs => {
     status: async (region, execution) => {
       const { DurableExecutions = [] } = await lambda(region).send(
         new ListDurableExecutionsByFunctionCommand({
-          FunctionName: failover.name,
+          FunctionName: withoutAlias(failover.name),
           DurableExecutionName: execution,
           MaxItems: 100,
         }),
@@ -110,6 +110,13 @@ export const runsOf = (runtime: Runtime, bounds: CallBounds): Runs => {
     note: async (region, run, line) => void (await journal(storeIn(region)).append(run, line)),
   };
 };
+
+/**
+ * Executions belong to versions, which an alias is not: by it none would be found, or the call be refused,
+ * and a run that began before a deployment is of another version than the alias is now. Source:
+ * ListDurableExecutionsByFunction, `Qualifier`: without one it is about all versions.
+ */
+const withoutAlias = (name: string): string => name.split(":")[0] ?? name;
 
 const named = (error: unknown, name: string): boolean =>
   error instanceof Error && error.name === name;

@@ -135,23 +135,7 @@ export const fleet = (surroundings: Surroundings, ports: ScalingPorts) => {
     terminate(context, group, instance, cause);
     converge(group, cause);
   };
-  ports.targets.onChange(({ region, targetGroupArn, targetId, state }) => {
-    if (state !== "unhealthy") return;
-    for (const group of inRegion(region).values()) {
-      if (group.healthCheckType !== "ELB" || !group.targetGroups.includes(targetGroupArn)) continue;
-      const instance = group.instances.get(targetId);
-      if (!instance) continue;
-      const judge = () => {
-        if (network.state(region) === "dead") return;
-        if (ports.targets.state(region, targetGroupArn, targetId) !== "unhealthy") return;
-        const cause = "an instance was taken out of service in response to an ELB health check";
-        unhealthy(group, instance, `${cause} failure.`);
-      };
-      const graceEnd = (instance.inServiceAt ?? timeline.now()) + group.graceSeconds * 1000;
-      if (timeline.now() >= graceEnd) judge();
-      else timeline.after(graceEnd - timeline.now(), judge);
-    }
-  });
+  heedLoadBalancers(context, inRegion, unhealthy);
   return {
     inRegion,
     regions: () => groups.keys(),
@@ -174,21 +158,13 @@ export const fleet = (surroundings: Surroundings, ports: ScalingPorts) => {
     },
     ail: sick.ail,
     ailmentsOf: (launched: LaunchedInstance) => sick.of(patientOf(launched)),
-    find: (region: Place, id: string): InstanceState | undefined => {
-      for (const group of inRegion(region).values()) {
-        const instance = group.instances.get(id);
-        if (instance) return instance;
-      }
-      return undefined;
-    },
+    find: (region: Place, id: string) => instanceIn(inRegion(region), id),
     /** Where load balancers and health checks send requests for an instance. */
     send: (region: Place, id: string, request: HttpRequest): Promise<HttpResponse> => {
-      for (const group of inRegion(region).values()) {
-        const instance = group.instances.get(id);
-        if (instance?.running) return through(sick, instance, instance.running, request);
-        if (instance) return Promise.reject(refused(id));
-      }
-      return Promise.reject(timedOut(id));
+      const instance = instanceIn(inRegion(region), id);
+      if (!instance) return Promise.reject(timedOut(id));
+      if (!instance.running) return Promise.reject(refused(id));
+      return through(sick, instance, instance.running, request);
     },
     onRegionChange: (region: Place, state: RegionState): Promise<void> => {
       if (state === "dead") return stopAll([...inRegion(region).values()]);
@@ -208,6 +184,41 @@ interface Context {
   /** After the end nothing may be started any more, not even what is on its way. */
   closed: boolean;
 }
+
+type Groups = Map<string, GroupState>;
+type Unhealthy = (group: GroupState, instance: InstanceState, cause: string) => void;
+
+/** An instance that the load balancer finds unhealthy is replaced, once its grace period is over. */
+const heedLoadBalancers = (
+  { surroundings: { timeline, network }, ports: { targets } }: Context,
+  inRegion: (region: Place) => Groups,
+  unhealthy: Unhealthy,
+) =>
+  targets.onChange(({ region, targetGroupArn, targetId, state }) => {
+    if (state !== "unhealthy") return;
+    for (const group of inRegion(region).values()) {
+      if (group.healthCheckType !== "ELB" || !group.targetGroups.includes(targetGroupArn)) continue;
+      const instance = group.instances.get(targetId);
+      if (!instance) continue;
+      const judge = () => {
+        if (network.state(region) === "dead") return;
+        if (targets.state(region, targetGroupArn, targetId) !== "unhealthy") return;
+        const cause = "an instance was taken out of service in response to an ELB health check";
+        unhealthy(group, instance, `${cause} failure.`);
+      };
+      const graceEnd = (instance.inServiceAt ?? timeline.now()) + group.graceSeconds * 1000;
+      if (timeline.now() >= graceEnd) judge();
+      else timeline.after(graceEnd - timeline.now(), judge);
+    }
+  });
+
+const instanceIn = (groups: Groups, id: string): InstanceState | undefined => {
+  for (const { instances } of groups.values()) {
+    const instance = instances.get(id);
+    if (instance) return instance;
+  }
+  return undefined;
+};
 
 const patientOf = (launched: LaunchedInstance): Patient => {
   const { region, id: instanceId, availabilityZone, launchTemplate, templateVersion } = launched;

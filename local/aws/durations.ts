@@ -28,6 +28,7 @@ const table = {
   "rds.restore": assumed(300, 900, "AWS publishes no time; the volume is loaded lazily"),
   "rds.replica": assumed(600, 1800, "a snapshot, a copy to the other region and a restore"),
   "rds.backup": assumed(60, 300, "AWS publishes no time; incremental backups take minutes"),
+  "rds.backup-copy": assumed(600, 1800, "a snapshot and a copy of it, as in rds.replica"),
   "rds.snapshot": assumed(60, 300, "as rds.backup"),
   "rds.modify": assumed(15, 60, "changes that need no restart are asynchronous, of unknown time"),
   "rds.convert": assumed(180, 600, "class, Multi-AZ or engine changes rebuild or restart a host"),

@@ -133,7 +133,12 @@ export const templateOperations = (
       ...(page.next ? { NextToken: page.next } : {}),
     };
   },
-  DescribeImages: (
+  DescribeImages: describeImages(region),
+});
+
+const describeImages =
+  (region: Region) =>
+  (
     input: DescribeImagesCommandInput,
     call: Call,
   ): Omit<DescribeImagesCommandOutput, "$metadata"> => {
@@ -146,8 +151,7 @@ export const templateOperations = (
       ({ ImageId = "" }) => !input.ImageIds?.length || input.ImageIds.includes(ImageId),
     );
     return { Images };
-  },
-});
+  };
 
 const find = (
   { templates }: Blueprints,

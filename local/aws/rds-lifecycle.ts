@@ -1,6 +1,7 @@
 import type { PromoteReadReplicaCommandInput } from "@aws-sdk/client-rds";
 import type { Address } from "../postgres/engine.ts";
 import { type DurationName, duration } from "./durations.ts";
+import { relinkCopies } from "./rds-backups.ts";
 import { parameterGroup, type RdsInstance } from "./rds-instance.ts";
 import {
   awake,
@@ -162,8 +163,9 @@ export const restorePower = (state: RdsState, instance: RdsInstance): void => {
   });
 };
 
-/** Keeps since when a replica has been without its source. */
+/** Keeps since when a replica has been without its source, and a copy of its backups without it. */
 export const relink = (state: RdsState, instance: RdsInstance): void => {
+  relinkCopies(state, instance);
   const { source } = instance;
   if (!source) return;
   const { network, timeline } = state.surroundings;

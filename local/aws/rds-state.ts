@@ -2,6 +2,7 @@ import type { DBSnapshot, Event, Tag } from "@aws-sdk/client-rds";
 import type { Place } from "../network.ts";
 import type { DatabaseEngine } from "../postgres/engine.ts";
 import { type DurationName, duration } from "./durations.ts";
+import type { BackupCopy } from "./rds-backups.ts";
 import { engineId, type RdsInstance } from "./rds-instance.ts";
 import { AwsError, type Surroundings } from "./service.ts";
 
@@ -26,6 +27,8 @@ export interface RdsState {
   /** By engine id. */
   instances: Map<string, RdsInstance>;
   snapshots: Map<string, RdsSnapshot>;
+  /** Of automated backups, in other regions than their source. */
+  copies: BackupCopy[];
   /** Oldest first, bounded. */
   events: RdsEvent[];
   /** Work that goes on when its region is back. */

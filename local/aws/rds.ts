@@ -20,6 +20,7 @@ import type { Place, RegionState } from "../network.ts";
 import type { Address, DatabaseEngine } from "../postgres/engine.ts";
 import { duration } from "./durations.ts";
 import { pageOf } from "./paging.ts";
+import { backupOperations, establishCopy } from "./rds-backups.ts";
 import { forceFailover } from "./rds-failover.ts";
 import {
   describeInstance,
@@ -69,6 +70,8 @@ export interface Rds
     region: Place,
     input: CreateDBInstanceReadReplicaCommandInput,
   ): Promise<DBInstance>;
+  /** Copies of an instance's backups that are there, and follow, when a run begins. */
+  establishBackupCopy(region: Place, source: { region: Place; id: string }): void;
   /** To be called after the network has changed. Resolves when what dies is dead. */
   onRegionChange(region: Place, state: RegionState): Promise<void>;
   /** The nightly backup of an available instance, now. */
@@ -93,6 +96,7 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
     engine,
     instances: new Map(),
     snapshots: new Map(),
+    copies: [],
     events: [],
     sleepers: new Map(),
     errorNoticedAfterMilliseconds: duration(surroundings.random, "rds.replica-error"),
@@ -111,6 +115,7 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
         ...instanceOperations(state),
         ...snapshotOperations(state),
         ...listings(state),
+        ...backupOperations(state),
         ...upkeepOperations,
       } as Record<string, Operation>,
     },
@@ -124,6 +129,8 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
       const instance = newReplica(surroundings, region, source, input);
       return established(instance, () => engine.replicate(source.engineId, placeOf(instance)));
     },
+    establishBackupCopy: (region, source) =>
+      establishCopy(state, region, find(state, source.region, source.id)),
     onRegionChange: async (region, next) => {
       const there = [...state.instances.values()].filter((one) => one.region === region);
       if (next === "dead") await Promise.all(there.map((one) => cutPower(state, one)));

@@ -1,4 +1,4 @@
-import { lookEverySeconds } from "../../shared/readiness.ts";
+import { backupBoundSeconds, lookEverySeconds } from "../../shared/readiness.ts";
 import type { AlarmOptions, Metric } from "../alarm.ts";
 import { alarm } from "../alarm.ts";
 import type { Alerts } from "../alerts.ts";
@@ -146,6 +146,24 @@ const notReady = (stage: Stage, Observer: string): AlarmOptions => ({
   // Nobody looks any more.
   silenceIs: "wrong",
 });
+
+/** Backups that are copied to this region have stopped to come, and there is still time to mend it. */
+export const backupsAlarm = (stage: Stage, told: Alerts) =>
+  alarm(stage, told, {
+    name: "backup-replication",
+    says: "The database's backups do not come to this region any more: see the events of RDS.",
+    of: {
+      namespace: stage.metricNamespace,
+      name: "BackupReplicationAgeSeconds",
+      dimensions: { Observer: told.region.name },
+      statistic: "Maximum",
+    },
+    when: { above: backupBoundSeconds },
+    periodSeconds: lookEverySeconds,
+    during: [3, 3],
+    // The active region has none to tell of. That the other one has none, `not-ready` says.
+    silenceIs: "well",
+  });
 
 /** Source: "Monitoring Amazon EventBridge", metrics of rules. */
 const ruleFails = (stage: Stage): AlarmOptions => ({

@@ -50,7 +50,7 @@ export const moveHere = (
     },
     {
       sid: "WarmTheGroup",
-      actions: ["autoscaling:SetDesiredCapacity"],
+      actions: ["autoscaling:SetDesiredCapacity", "autoscaling:UpdateAutoScalingGroup"],
       resources: [here.groupArn],
     },
     ...traffic(platform, config.domain.name),
@@ -116,11 +116,9 @@ const traffic = (platform: Platform, name: string): Statement[] => {
 /** What the way home takes once the other region is back: the only rights that reach into it. */
 export const rebuildThere = (here: Site, there: Site, { databaseThere }: Helpers): Statement[] => {
   const { region, databaseId } = there;
-  const account = accountOf(here.region);
-  const rds = (resource: string) => $interpolate`arn:aws:rds:${region.name}:${account}:${resource}`;
+  const rds = rdsIn(there);
   // Renamed, it keeps its data under this name (functions/failover/rebuild-parts.ts).
   const both = [there.databaseArn, rds(`db:${databaseId}-quarantine-*`)];
-  const moved = [here.secrets.database, here.secrets.nightshift];
   return [
     call("AskTheDatabaseThere", databaseThere),
     {
@@ -143,20 +141,77 @@ export const rebuildThere = (here: Site, there: Site, { databaseThere }: Helpers
     },
     {
       // Source: "Authorizing use of a customer managed key" in the RDS user guide.
-      sid: "EncryptTheReplicaThere",
+      sid: "EncryptTheReplicaAndBackupsThere",
       actions: ["kms:CreateGrant", "kms:DescribeKey"],
       resources: [there.keys.data],
       conditions: { StringEquals: { "kms:ViaService": `rds.${region.name}.amazonaws.com` } },
     },
+    ...finishTheReplica(here, there),
     {
       sid: "WarmTheGroupThere",
       actions: ["autoscaling:UpdateAutoScalingGroup"],
       resources: [there.groupArn],
     },
+    ...secretsThere(here, there),
+  ];
+};
+
+/** ARNs of what RDS keeps in a site's region. */
+const rdsIn = ({ region }: Site) => {
+  const account = accountOf(region);
+  return (resource: string) => $interpolate`arn:aws:rds:${region.name}:${account}:${resource}`;
+};
+
+/** What the replica lacks that RDS gives no replica from another region, and copies of the backups. */
+const finishTheReplica = (here: Site, there: Site): Statement[] => {
+  const rds = rdsIn(there);
+  return [
+    {
+      // After it was made, and in force after a restart of the replica only.
+      sid: "GiveTheReplicaItsParameters",
+      actions: ["rds:ModifyDBInstance"],
+      resources: [there.databaseParameterGroup.arn],
+    },
+    {
+      sid: "RestartTheReplica",
+      actions: ["rds:RebootDBInstance"],
+      resources: [there.databaseArn],
+    },
+    {
+      // Of this region's database, whose copies there are named by ids that RDS makes up.
+      sid: "SeeTheBackupsThere",
+      actions: ["rds:DescribeDBInstanceAutomatedBackups"],
+      resources: [rds("auto-backup:*"), rds("db:*")],
+    },
+    {
+      sid: "CopyTheBackupsThere",
+      actions: ["rds:StartDBInstanceAutomatedBackupsReplication"],
+      resources: [here.databaseArn, rds("auto-backup:*")],
+    },
+  ];
+};
+
+const secretsThere = (here: Site, there: Site): Statement[] => {
+  const moved = [here.secrets.database, here.secrets.nightshift];
+  return [
     {
       sid: "ReplicateSecretsThere",
       actions: ["secretsmanager:ReplicateSecretToRegions"],
       resources: moved.map(({ arn }) => arn),
+    },
+    {
+      // Source: ReplicateSecretToRegions in the API reference, "Required permissions". In whose name the
+      // key is asked for it does not say, so both regions' service may.
+      sid: "EncryptSecretsThere",
+      actions: ["kms:Encrypt", "kms:GenerateDataKey"],
+      resources: [there.keys.secrets],
+      conditions: {
+        StringEquals: {
+          "kms:ViaService": [here, there].map(
+            (site) => `secretsmanager.${site.region.name}.amazonaws.com`,
+          ),
+        },
+      },
     },
     {
       sid: "CompareSecretsThere",

@@ -30,7 +30,13 @@ export const failover = (stage: Stage, platform: Platform, site: Site, helpers: 
         helpers.guards.map(({ region, invokedAs }) => [region.name, invokedAs]),
       ),
       SlackSecret: { arn: site.secrets.slack.arn },
-      OtherRegion: { database: there.databaseId, autoScalingGroup: there.group },
+      OtherRegion: {
+        database: there.databaseId,
+        autoScalingGroup: there.group,
+        parameterGroup: there.databaseParameterGroup.name,
+        dataKey: there.keys.data,
+        secretsKey: there.keys.secrets,
+      },
       Standby: {
         replica: site.databaseId,
         databaseHost: site.databaseHost,

@@ -51,6 +51,14 @@ const looks = (stage: Stage, platform: Platform, site: Site, database: Job): Sta
     resources: [$interpolate`arn:aws:rds:${site.region.name}:${accountOf(site.region)}:pg:*`],
   },
   {
+    // Of whichever database is active: its copy here is named by an id that RDS makes up.
+    sid: "LookForTheBackups",
+    actions: ["rds:DescribeDBInstanceAutomatedBackups"],
+    resources: ["db", "auto-backup"].map(
+      (kind) => $interpolate`arn:aws:rds:${site.region.name}:${accountOf(site.region)}:${kind}:*`,
+    ),
+  },
+  {
     sid: "LookAtInstancesAndMetrics",
     actions: [
       "autoscaling:DescribeAutoScalingGroups",

@@ -1,13 +1,12 @@
 import type { Job } from "../job.ts";
 import { job } from "../job.ts";
 import { functionLink, tableLinks } from "../links.ts";
-import { call, coordinate, journal, readSecrets } from "../permissions.ts";
+import { coordinate, directRuns, readSecrets } from "../permissions.ts";
 import type { Platform, Site } from "../platform.ts";
 import type { Stage } from "../stage.ts";
 
 /** The front door: one in each region of the pair, which starts and wakes runs in either. */
 export const slack = (stage: Stage, platform: Platform, site: Site, failovers: Job[]): Job => {
-  const { home, standby } = platform;
   const [failover] = failovers;
   if (!failover) throw new Error("the front door leads to no failover function");
   return job(stage, site.region, {
@@ -23,13 +22,7 @@ export const slack = (stage: Stage, platform: Platform, site: Site, failovers: J
     },
     may: [
       coordinate(platform),
-      journal(platform, "ShowRuns", [home.region.name, standby.region.name], ["dynamodb:Query"]),
-      call("StartRuns", ...failovers),
-      {
-        sid: "WakeRunsThatWaitForAnAnswer",
-        actions: ["lambda:SendDurableExecutionCallbackSuccess"],
-        resources: failovers.flatMap(({ executions }) => executions ?? []),
-      },
+      ...directRuns(platform, failovers),
       ...readSecrets("KnowSlack", site, [site.secrets.slack]),
     ],
   });

@@ -14,7 +14,7 @@ import config from "../../nightshift.config.ts";
 /** As measured and a little more: who exceeds one looks at what was imported, then raises it. */
 const budgetKilobytes: Record<string, number> = {
   canary: 215,
-  database: 310,
+  database: 325,
   detection: 380,
   failover: 700,
   guard: 480,

@@ -50,7 +50,12 @@ const ask = async <Do extends DatabaseRequest["do"]>(
       password: first.nightshift,
       tls: "off",
     });
-  const ports = { session, roles, sessionPolicy: sessionPolicyOf(undefined) };
+  const ports = {
+    session,
+    roles,
+    sessionPolicy: sessionPolicyOf(undefined),
+    tell: () => undefined,
+  };
   return (await runStatement(ports, request)) as DatabaseAnswers[Do];
 };
 

@@ -107,7 +107,7 @@ describe("whichever region holds the lease", () => {
     );
   });
 
-  it("is left for home by policy, with users served there, when the standby is lost after a rebuild", async () => {
+  it("is left for home by policy, where users are served, when it is lost after a rebuild", async () => {
     const at = await stage({ policy: { ...brief, ...automatic, blockPeriodSeconds: 0 } });
     const { home, standby } = at.platform;
     at.users.start();

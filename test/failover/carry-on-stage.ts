@@ -87,7 +87,10 @@ export const stopped = async (stop: Stop, hooks: StageOptions["hooks"] = () => (
   const at = await stage({
     people,
     policy: { ...brief, ...stop.policy },
-    hooks: (tools) => ({ ...hooks(tools), observe }),
+    hooks: (tools) => {
+      const more = hooks(tools);
+      return { ...more, observe: { ...more.observe, ...observe } };
+    },
   });
   ground.at = at;
   at.users.start();

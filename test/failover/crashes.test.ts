@@ -116,7 +116,8 @@ const callsOfARun = async (): Promise<Map<string, number>> => {
 };
 
 /** Reads change nothing, so a death before one is the death after the call before it. */
-const changes = /Promote|SetDesired|UpdateItem|PutItem|StopReplication|PutSecret|liftFence|obey/;
+const changes =
+  /Promote|SetDesired|UpdateAutoScaling|UpdateItem|PutItem|StopReplication|PutSecret|liftFence|obey/;
 
 const killedAtCall = async (
   phase: Phase,
@@ -152,6 +153,7 @@ describe("a failover whose process is killed at an AWS call", () => {
           "secretsmanager.StopReplicationToReplica",
           "secretsmanager.PutSecretValue",
           "autoscaling.SetDesiredCapacity",
+          "autoscaling.UpdateAutoScalingGroup",
           "lambda.Invoke guard obey",
         ]),
       );

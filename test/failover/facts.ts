@@ -83,7 +83,7 @@ export const lost = (): Facts => ({
     heartbeatAtMilliseconds: now - 121 * second,
     lsn: "0/3000060",
   }),
-  capacity: known({ desired: 1, inService: 1, maximum: 8 }),
+  capacity: known({ minimum: 1, desired: 1, inService: 1, maximum: 8 }),
   secrets: known([{ name: "platform/database", replicated: true }]),
   readiness: known({
     region: "eu-west-1",

@@ -1,6 +1,6 @@
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { afterEach, expect } from "vitest";
-import { names } from "../../drills/names.ts";
+import { keyIn, names } from "../../drills/names.ts";
 import type { Rebuilt } from "../../functions/failover/rebuild.ts";
 import type { Script } from "../../local/slack/operators.ts";
 import { approvals } from "../../shared/approval.ts";
@@ -127,6 +127,21 @@ const looks = ({ cloud, timeline }: World) => ({
     );
     return DBInstances[0] ?? {};
   },
+  /** The copies in a region of the backups of a site's database. */
+  backups: async (region: string, of: { region: string; databaseId: string }) => {
+    const ask = <T>(operation: string, where: string, input: object) =>
+      cloud.ask<T>("rds", operation, where, input);
+    const { DBInstances } = await ask<{ DBInstances: { DbiResourceId: string }[] }>(
+      "DescribeDBInstances",
+      of.region,
+      { DBInstanceIdentifier: of.databaseId },
+    );
+    const input = { DbiResourceId: DBInstances[0]?.DbiResourceId };
+    const { DBInstanceAutomatedBackups } = await ask<{
+      DBInstanceAutomatedBackups: Record<string, unknown>[];
+    }>("DescribeDBInstanceAutomatedBackups", region, input);
+    return DBInstanceAutomatedBackups;
+  },
   group: async (region: string) => {
     const input = { AutoScalingGroupNames: [names.group] };
     const { AutoScalingGroups } = await cloud.ask<{
@@ -199,7 +214,19 @@ export const expectRebuilt = async (at: Stage, result: Rebuilt): Promise<void> =
     ReadReplicaSourceDBInstanceIdentifier: expect.stringContaining(standby.databaseId),
     StatusInfos: [{ Status: "replicating" }],
     VpcSecurityGroups: [{ VpcSecurityGroupId: home.databaseSecurityGroup }],
+    KmsKeyId: keyIn(home.region, "data"),
+    DBParameterGroups: [
+      { DBParameterGroupName: names.parameterGroup, ParameterApplyStatus: "in-sync" },
+    ],
   });
+  const copies = await at.backups(home.region, standby);
+  expect(copies).toEqual([
+    expect.objectContaining({
+      Status: expect.stringMatching(/^(pending|replicating)$/),
+      KmsKeyId: keyIn(home.region, "data"),
+      BackupRetentionPeriod: at.platform.config.sizes.database.backupRetentionDays,
+    }),
+  ]);
   expect(await at.describeInstance(home.region, quarantined)).toMatchObject({
     DBInstanceStatus: "available",
     DeletionProtection: true,

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { names } from "../../drills/names.ts";
 import type { Rebuilt } from "../../functions/failover/rebuild.ts";
 import { quarantineName } from "../../functions/failover/rebuild-parts.ts";
 import { engineId } from "../../local/aws/rds.ts";
 import type { Call } from "../../local/aws/service.ts";
 import { pause } from "../../shared/pause.ts";
-import type { Hooks, HookTools } from "../simulation/world.ts";
+import { config, type Hooks, type HookTools } from "../simulation/world.ts";
 import { expectRebuilt, quarantined, stage } from "./rebuild-stage.ts";
 
 describe("redundancy after a failover", () => {
@@ -26,7 +27,7 @@ describe("redundancy after a failover", () => {
         "created",
         "replicating",
       ],
-      ...["secrets", "stand-by", "capacity", "records", "done"],
+      ...["parameters", "secrets", "stand-by", "capacity", "records", "backups", "done"],
     ]);
     const told = at.slack.messages().filter(({ text }) => text.includes("Rebuild redundancy"));
     expect(told).toHaveLength(1);
@@ -70,7 +71,23 @@ describe("redundancy after a failover", () => {
     expect(databases.promotions(at.home.databaseId, at.home.region)).toBe(1);
     expect(databases.promotions(quarantined, at.home.region)).toBe(0);
     expect(await at.guard(at.standby.region)).toMatchObject({ decision: "fence" });
+    const { minimum, desired, standbyMinimum } = config.sizes.application;
+    expect(await at.group(at.home.region)).toEqual({ MinSize: minimum, DesiredCapacity: desired });
+    expect(await at.group(at.standby.region)).toEqual({ MinSize: 0, DesiredCapacity: 0 });
+    const rebuilt = await at.run<Rebuilt>(at.home.region, { kind: "rebuild", run: "rebuild-3-1" });
+    expect(rebuilt).toMatchObject({ outcome: "done" });
+    const left = { MinSize: standbyMinimum, DesiredCapacity: standbyMinimum };
+    expect(await at.group(at.standby.region)).toEqual(left);
     expect(at.bugs).toEqual([]);
+  });
+
+  it("leaves the region that became standby at a standby's minimum, also where it was higher", async () => {
+    const at = await stage();
+    const group = { AutoScalingGroupName: names.group, MinSize: 2 };
+    await at.cloud.ask("auto-scaling", "UpdateAutoScalingGroup", at.standby.region, group);
+    const asked = { kind: "rebuild" as const, run: "rebuild-1-1" };
+    expect(await at.run<Rebuilt>(at.home.region, asked)).toMatchObject({ outcome: "done" });
+    expect(await at.group(at.standby.region)).toEqual({ MinSize: 1, DesiredCapacity: 1 });
   });
 
   it("keeps what only the old primary has acknowledged, where people find it", async () => {
@@ -256,7 +273,9 @@ describe("a rebuild whose process is killed", () => {
     "AddTagsToResource",
     "ModifyDBInstance",
     "CreateDBInstanceReadReplica",
+    "RebootDBInstance",
     "ReplicateSecretToRegions",
+    "StartDBInstanceAutomatedBackupsReplication",
     "UpdateAutoScalingGroup",
   ])("ends done when it dies just after %s", async (operation) => {
     const { hooks, arm, wasKilled } = killedAt("after", operation);

@@ -164,13 +164,14 @@ const records = ({ cloud, platform, table, timeline }: World) => {
     );
     return Items.map((item) => unmarshall(item));
   };
-  /** What a region's group is asked for. */
-  const sizeOf = async (at: string): Promise<number> => {
+  const group = async (at: string) => {
     const { AutoScalingGroups } = await cloud.ask<{
-      AutoScalingGroups: { DesiredCapacity: number }[];
+      AutoScalingGroups: { DesiredCapacity: number; MinSize: number }[];
     }>("auto-scaling", "DescribeAutoScalingGroups", at, { AutoScalingGroupNames: [names.group] });
-    return AutoScalingGroups[0]?.DesiredCapacity ?? 0;
+    return AutoScalingGroups[0];
   };
+  /** What a region's group is asked for. */
+  const sizeOf = async (at: string): Promise<number> => (await group(at))?.DesiredCapacity ?? 0;
   const journal = async (): Promise<Entry[]> =>
     ((await items(names.journal)) as unknown as Entry[]).sort((a, b) => a.sequence - b.sequence);
   return {
@@ -182,6 +183,8 @@ const records = ({ cloud, platform, table, timeline }: World) => {
     lease: (): Promise<Lease> => timeline.run(readLease(table)),
     promotions: () => cloud.databases.promotions(databaseId, region),
     sizeOf,
+    /** How far scaling in may take a region's group. */
+    minimumOf: async (at: string): Promise<number> => (await group(at))?.MinSize ?? 0,
     /** What the standby region's group is asked for. */
     desired: () => sizeOf(region),
     /** How many rules of the database's security group let the application in. */

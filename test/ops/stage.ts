@@ -43,6 +43,8 @@ export const person =
         ...frugal,
         requestHandler: inProcess(cloud.endpoint, internet, timeline, {
           requestTimeoutMilliseconds: answerSeconds * 1000,
+          // Where their policy is deployed, though they sit in no region.
+          trace: `${config.regions.standby}/operators/${user}`,
         }),
       }),
     };

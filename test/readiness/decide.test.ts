@@ -26,8 +26,8 @@ describe("a region that could take over", () => {
   it("is ready when every check has seen what it wants to see", () => {
     expect(failing(seen({}))).toEqual([]);
     expect(seen({}).map(({ name }) => name)).toEqual([
-      ...["replica", "lag", "size", "settings", "capacity", "image", "secrets", "certificate"],
-      ...["traffic", "roles", "guards", "tables", "approvers", "proof"],
+      ...["replica", "lag", "size", "settings", "backups", "capacity", "image", "secrets"],
+      ...["certificate", "traffic", "roles", "guards", "tables", "approvers", "proof"],
     ]);
   });
 
@@ -41,6 +41,17 @@ describe("a region that could take over", () => {
   it.each<[string, Partial<Facts>]>([
     ["its replica is larger than the primary", change.replica({ instanceClass: "db.r7g.4xlarge" })],
     ["an idle primary has written nothing but heartbeats", {}],
+    [
+      "an older copy of the backups is retained beside the one that follows",
+      change.backups(
+        { status: "retained", restorableAtMilliseconds: now - 30 * day },
+        { status: "replicating", restorableAtMilliseconds: now - 60_000 },
+      ),
+    ],
+    [
+      "the last backups came almost an hour ago",
+      change.backups({ status: "replicating", restorableAtMilliseconds: now - 3_540_000 }),
+    ],
     ["maintenance is only offered", change.due(null, null)],
     ["maintenance is due in a week", change.due(now + 7 * day, null)],
     ["its window opens and nothing waits for it", change.replica(soon)],
@@ -123,6 +134,25 @@ describe("what makes a region not ready", () => {
         settings: { ...settings, backupRetentionDays: 30 },
       }),
       /backupRetentionDays/,
+    ],
+    ["backups", "none are copied to it", change.backups(), /start their replication/],
+    [
+      "backups",
+      "their replication was stopped",
+      change.backups({ status: "retained", restorableAtMilliseconds: now - 60_000 }),
+      /are retained, not replicating/,
+    ],
+    [
+      "backups",
+      "the first snapshot is still on its way",
+      change.backups({ status: "pending", restorableAtMilliseconds: null }),
+      /are pending/,
+    ],
+    [
+      "backups",
+      "nothing has come for more than an hour",
+      change.backups({ status: "replicating", restorableAtMilliseconds: now - 3_660_000 }),
+      /end 61 min ago/,
     ],
     ["capacity", "its maximum is below yesterday's peak", change.capacity(4, 1), /needed 5/],
     [

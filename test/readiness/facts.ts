@@ -61,6 +61,7 @@ export const footprint = {
   region: "a",
   atMilliseconds: keptAt,
   database: { instanceClass: "db.r7g.large", storageGigabytes: 100 },
+  databaseResource: "db-A",
   settings,
   image: "platform@sha256:1",
   secrets: { "platform/database": "v1" },
@@ -143,6 +144,7 @@ export const facts: Facts = {
   ownContact: known("coordination table", contact("b")),
   settings: known("coordination table", settings),
   parameterGroup: known("RDS", true),
+  backups: known("RDS", [{ status: "replicating", restorableAtMilliseconds: now - 300_000 }]),
   demand: known("coordination table", { region: "a", peakInstances: 5, atMilliseconds: keptAt }),
   capacity: known("Auto Scaling", { maximum: 8, desired: 1, inService: 1 }),
   launch: known("EC2", launch),
@@ -170,6 +172,9 @@ export const failing = (checks: Check[]) =>
     .map(({ name, verdict }) => `${name} ${verdict}`);
 
 export const change = {
+  backups: (...copies: { status: string; restorableAtMilliseconds: number | null }[]) => ({
+    backups: known("RDS", copies),
+  }),
   replica: (part: Partial<typeof replica>) => ({ replica: known("RDS", { ...replica, ...part }) }),
   footprint: (part: object) => ({
     footprint: known("coordination table", { ...footprint, ...part }),

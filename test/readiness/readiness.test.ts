@@ -77,6 +77,15 @@ const broken: [check: string, what: string, breakIt: Break, detail: RegExp][] = 
     /os-upgrade is due/,
   ],
   [
+    "backups",
+    "their replication was stopped",
+    ({ cloud, platform: { home, standby } }) =>
+      cloud.ask("rds", "StopDBInstanceAutomatedBackupsReplication", standby.region, {
+        SourceDBInstanceArn: `arn:aws:rds:${home.region}:${names.account}:db:${home.databaseId}`,
+      }),
+    /are retained, not replicating/,
+  ],
+  [
     "size",
     "the primary was given more storage",
     async ({ cloud, timeline, platform: { home } }) => {
@@ -202,6 +211,9 @@ describe("a look at a platform that is well", () => {
     const own = { Name: "Region", Value: standby.region };
     expect(await metric(at, "Readiness", standby.region, own)).toBe(1);
     expect(await metric(at, "ReadinessChecksFailing", standby.region, own)).toBe(0);
+    // Logs are uploaded every five minutes.
+    const age = await metric(at, "BackupReplicationAgeSeconds", standby.region, own);
+    expect(age).toBeLessThanOrEqual(300);
   });
 
   it("keeps in the active region what the other one needs when it is gone", async () => {
@@ -269,7 +281,7 @@ describe("within one look the standby region is not ready when", () => {
 
 describe("what a silent source makes of a look", () => {
   it.each([
-    ["rds", ["replica", "size", "settings"]],
+    ["rds", ["replica", "size", "settings", "backups"]],
     ["lambda", ["lag"]],
     ["autoscaling", ["capacity", "image"]],
     ["ec2", ["image"]],
@@ -289,7 +301,7 @@ describe("what a silent source makes of a look", () => {
       expect(await checkOf(at, name)).toMatchObject({ verdict: "unknown" });
   });
 
-  it("fails as a function when the coordination table takes nothing, so that its silence is seen", async () => {
+  it("fails as a function when the coordination table takes nothing, which is seen", async () => {
     const at = await looked();
     at.faults.add({ match: { service: "dynamodb", from: ofStandby(at) }, kind: "error" });
     await expect(look(at, ofStandby(at))).rejects.toThrow(/no replica of/);
@@ -308,8 +320,16 @@ describe("a region that is lost", () => {
     const later = await look(at, ofStandby(at));
     // What only the lost region could tell is stale by now, and stale is not ready.
     expect(later.failing).toEqual(
-      expect.arrayContaining(["size", "settings", "capacity", "image", "secrets", "roles"]),
+      expect.arrayContaining(["size", "settings", "backups", "capacity", "image", "secrets"]),
     );
-    expect((await kept(at, ofStandby(at))).checks).toHaveLength(14);
+    expect((await kept(at, ofStandby(at))).checks).toHaveLength(15);
+    // What was copied before is still there, and gets old.
+    await at.timeline.advance(3_600_000);
+    await look(at, ofStandby(at));
+    expect((await checkOf(at, "backups")).detail).toMatch(/end \d+ min ago/);
+    const own = { Name: "Observer", Value: ofStandby(at) };
+    const age = await metric(at, "BackupReplicationAgeSeconds", ofStandby(at), own);
+    expect(age).toBeGreaterThan(4000);
+    expect(age).toBeLessThan(6000);
   });
 });

@@ -9,12 +9,12 @@ import { look, looked, metric } from "./stage.ts";
 
 const lookMilliseconds = 300_000;
 
-const alarm = async (at: Stage): Promise<string | undefined> => {
+const alarm = async (at: Stage, name = "nightshift-not-ready"): Promise<string | undefined> => {
   const { MetricAlarms } = await at.cloud.ask<{ MetricAlarms: { StateValue: string }[] }>(
     "cloudwatch",
     "DescribeAlarms",
     at.platform.standby.region,
-    { AlarmNames: ["nightshift-not-ready"] },
+    { AlarmNames: [name] },
   );
   return MetricAlarms[0]?.StateValue;
 };
@@ -26,10 +26,10 @@ describe("the look every five minutes", () => {
   it("is there soon after the first heartbeats, and leaves the alarm alone", async () => {
     const at = await looked({ looks: true, people: [] });
     const status = async () => (await person(at, "U0ANA")("status")).lines.join("\n");
-    expect(await status()).toMatch(/readiness +eu-west-1: ready, all 14 checks/);
+    expect(await status()).toMatch(/readiness +eu-west-1: ready, all 15 checks/);
     await at.timeline.advance(5 * lookMilliseconds);
     expect(await alarm(at)).toBe("OK");
-    expect(await status()).toMatch(/readiness +eu-west-1: ready, all 14 checks/);
+    expect(await status()).toMatch(/readiness +eu-west-1: ready, all 15 checks/);
   });
 
   it("finds a broken standby within one look, says so, and alarms after three", async () => {
@@ -38,10 +38,26 @@ describe("the look every five minutes", () => {
     await at.timeline.advance(lookMilliseconds + 30_000);
     const { lines } = await person(at, "U0ANA")("status");
     const text = lines.join("\n");
-    expect(text).toMatch(/readiness +eu-west-1: NOT READY, 1 of 14 checks fail/);
+    expect(text).toMatch(/readiness +eu-west-1: NOT READY, 1 of 15 checks fail/);
     expect(text).toContain("image (not-ready):");
     await at.timeline.advance(4 * lookMilliseconds);
     expect(await alarm(at)).toBe("ALARM");
+  });
+
+  it("alarms on backups that come no more only when they are too old", async () => {
+    const at = await looked({ looks: true, people: [] });
+    const { home, standby } = at.platform;
+    const backups = () => alarm(at, "nightshift-backup-replication");
+    await at.timeline.advance(5 * lookMilliseconds);
+    expect(await backups()).toBe("OK");
+    const SourceDBInstanceArn = `arn:aws:rds:${home.region}:${names.account}:db:${home.databaseId}`;
+    const stop = "StopDBInstanceAutomatedBackupsReplication";
+    await at.cloud.ask("rds", stop, standby.region, { SourceDBInstanceArn });
+    await at.timeline.advance(6 * lookMilliseconds);
+    // Readiness has told by then, and the age is not the trouble yet.
+    expect([await alarm(at), await backups()]).toEqual(["ALARM", "OK"]);
+    await at.timeline.advance(12 * lookMilliseconds);
+    expect(await backups()).toBe("ALARM");
   });
 
   it("alarms and is stale when nobody looks any more", async () => {
@@ -56,7 +72,7 @@ describe("the look every five minutes", () => {
     expect({ verdict, score, stale: checks.filter(isFailing).length }).toEqual({
       verdict: "not-ready",
       score: 0,
-      stale: 14,
+      stale: 15,
     });
   });
 });
@@ -87,6 +103,10 @@ describe("the way home", () => {
     await timeline.run(keepProof(table, { ...proof, atMilliseconds: timeline.now() }));
     await timeline.advance(120_000);
     expect(await look(at, standby.region)).toMatchObject({ does: "keeps" });
+    // The first snapshot of the new primary is still on its way home.
+    expect(await look(at, home.region)).toMatchObject({ does: "scores", failing: ["backups"] });
+    await timeline.advance(1_800_000);
+    await look(at, standby.region);
     expect(await look(at, home.region)).toMatchObject({ does: "scores", failing: [], score: 1 });
     expect(await look(at, standby.region)).toMatchObject({ verdict: "ready", score: 1 });
   });

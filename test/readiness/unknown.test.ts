@@ -19,6 +19,7 @@ describe("what nobody can tell", () => {
     ["ownContact", ["guards"]],
     ["settings", ["settings"]],
     ["parameterGroup", ["settings"]],
+    ["backups", ["backups"]],
     ["demand", ["capacity"]],
     ["capacity", ["capacity"]],
     ["launch", ["image"]],
@@ -26,7 +27,7 @@ describe("what nobody can tell", () => {
     ["certificate", ["certificate"]],
     ["traffic", ["traffic"]],
     ["role", ["roles"]],
-    ["footprint", ["size", "settings", "image", "secrets", "roles"]],
+    ["footprint", ["size", "settings", "backups", "image", "secrets", "roles"]],
     ["coordination", ["tables"]],
     ["journal", ["tables"]],
     ["proof", ["proof"]],
@@ -41,8 +42,9 @@ describe("what nobody can tell", () => {
   });
 
   it("is unknown what the active region has not told", () => {
-    const blank = { database: null, settings: null, image: null, secrets: null, role: null };
-    const unknowns = ["size", "settings", "image", "secrets", "roles"].map(
+    const parts = ["database", "databaseResource", "settings", "image", "secrets", "role"];
+    const blank = Object.fromEntries(parts.map((part) => [part, null]));
+    const unknowns = ["size", "settings", "backups", "image", "secrets", "roles"].map(
       (name) => `${name} unknown`,
     );
     expect(failing(seen(change.footprint(blank)))).toEqual(unknowns);
@@ -65,7 +67,7 @@ describe("what nobody can tell", () => {
 describe("the age of a check", () => {
   it("is that of the oldest thing it rests on, whoever saw it", () => {
     const at = new Map(seen({}).map(({ name, seenAtMilliseconds }) => [name, seenAtMilliseconds]));
-    for (const name of ["size", "settings", "capacity", "image", "secrets", "roles"]) {
+    for (const name of ["size", "settings", "backups", "capacity", "image", "secrets", "roles"]) {
       expect([name, at.get(name)]).toEqual([name, keptAt]);
     }
     for (const name of ["replica", "lag", "certificate", "traffic", "guards", "tables", "proof"]) {

@@ -51,6 +51,8 @@ export interface Facts {
   lease: Lease;
   /** What the standby region's group is asked for at the end. */
   standbyDesired: number;
+  /** How far scaling in may take it. */
+  standbyMinimum: number;
   home: { isUp: boolean; desired: number; waysIn: number };
   /** Settings of the old primary that the standby region's database has not. */
   lacks: string[];
@@ -123,10 +125,11 @@ export const gather = async (
     presses: world.people.presses(),
     told: world.slack.messages().findLast(({ threadTs, onlyFor }) => !threadTs && !onlyFor)?.text,
     lease,
-    standbyDesired: await desiredIn(world, platform.standby.region),
+    standbyDesired: (await groupIn(world, platform.standby.region)).desired,
+    standbyMinimum: (await groupIn(world, platform.standby.region)).minimum,
     home: {
       isUp: isUp(platform.home.region),
-      desired: await desiredIn(world, platform.home.region),
+      desired: (await groupIn(world, platform.home.region)).desired,
       waysIn: waysInto(world, platform.home),
     },
     lacks: await lacksIn(world, coordinated),
@@ -200,16 +203,17 @@ const itemsOf = async ({ cloud }: World, TableName: string): Promise<Item[]> => 
   return Items.map(unmarshalled);
 };
 
-const desiredIn = async ({ cloud }: World, region: string): Promise<number> => {
+const groupIn = async ({ cloud }: World, region: string) => {
   const input = { AutoScalingGroupNames: [names.group] };
-  type Answer = { AutoScalingGroups: { DesiredCapacity: number }[] };
+  type Answer = { AutoScalingGroups: { DesiredCapacity: number; MinSize: number }[] };
   const answer = await cloud.ask<Answer>(
     "auto-scaling",
     "DescribeAutoScalingGroups",
     region,
     input,
   );
-  return answer.AutoScalingGroups[0]?.DesiredCapacity ?? 0;
+  const { DesiredCapacity = 0, MinSize = 0 } = answer.AutoScalingGroups[0] ?? {};
+  return { desired: DesiredCapacity, minimum: MinSize };
 };
 
 /** Looks for every planted secret in all that is written down or told. */

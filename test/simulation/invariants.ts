@@ -210,12 +210,19 @@ const halfDone = (facts: Facts): string[] => {
     ...when(outcome === "done" && facts.lacks.length > 0, () => {
       return `done, and the new primary lacks ${facts.lacks.join(", ")}`;
     }),
+    ...when(outcome === "done" && isUnguarded(facts), () => {
+      return `done, and scaling in may take users to ${facts.standbyMinimum} instances without a word`;
+    }),
     ...when(facts.watched && !facts.served && lease.state === "held" && !isStuck(facts), () => {
       return `${outcome}, and users are not served by ${lease.region}, which holds the lease`;
     }),
     ...runs.flatMap(journalBreaks),
   ];
 };
+
+const isUnguarded = ({ standbyMinimum, runs }: Facts): boolean =>
+  standbyMinimum < config.sizes.application.minimum &&
+  !runs.some(({ result }) => result?.notes.some((note) => note.startsWith("Mind: the minimum")));
 
 /** Neither way of sending users was there: that is told, and a human has to change the records. */
 const isStuck = ({ scenario, outcome }: Facts): boolean =>

@@ -143,6 +143,20 @@ describe("a rebuild asked for in Slack", () => {
     expect(await wakeRun(desk, approval)).toBe("woken");
     expect(door.lambda.wokenIn).toEqual([standby]);
   });
+
+  it("is looked for in every version of the function, though it was started by an alias", async () => {
+    const environment = {
+      ...door.runtime.environment,
+      SST_RESOURCE_FailoverFunction: '{"name":"failover:live"}',
+    };
+    const bounds = { attempts: 1, connectSeconds: 1, answerSeconds: 1 };
+    const runs = runsOf({ ...door.runtime, environment }, bounds);
+    await moveTo(standby, "failover-2-1");
+    await heard();
+    await say("U0ANA", "rebuild home is back");
+    expect(await runs.status(standby, "rebuild-2-1")).toBe("alive");
+    expect(await runs.status(standby, "rebuild-9-1")).toBe("none");
+  });
 });
 
 describe("a rehearsal", () => {

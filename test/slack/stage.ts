@@ -60,8 +60,12 @@ const recordingLambda = () => {
         });
         return { StatusCode: 202 };
       },
-      ListDurableExecutionsByFunction: () => {
+      ListDurableExecutionsByFunction: (input: Record<string, unknown>) => {
         if (refusal) throw refusal;
+        // Executions are of versions: an alias is none.
+        if (String(input.FunctionName).includes(":")) {
+          throw new AwsError("InvalidParameterValueException", "an alias is no version");
+        }
         const DurableExecutions = invocations.map(({ execution }) => ({
           DurableExecutionName: execution,
           Status: "RUNNING",

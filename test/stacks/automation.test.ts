@@ -53,6 +53,15 @@ const breaks: [what: string, policy: RegExp, make: (recording: Recording) => Rec
     swapped("FailoverInStandbyMay", "-quarantine-*", "*"),
   ],
   [
+    "the pattern of a look for backups with an action that is no look",
+    /by wildcard/,
+    swapped(
+      "ReadinessInStandbyMay",
+      "rds:DescribeDBInstanceAutomatedBackups",
+      "rds:DeleteDBInstance",
+    ),
+  ],
+  [
     "metrics of any namespace",
     /by wildcard/,
     swapped("CanaryInWitnessMay", "cloudwatch:namespace", "aws:RequestedRegion"),
@@ -181,6 +190,11 @@ const breaks: [what: string, policy: RegExp, make: (recording: Recording) => Rec
       escaped("production-failover:live").replaceAll('\\"', ""),
       "production-failover",
     ),
+  ],
+  [
+    "a permission of operators for the newest version",
+    /published/,
+    swapped("OperatorsMay", "production-failover:live", "production-failover"),
   ],
   [
     "a door to another function",

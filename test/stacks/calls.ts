@@ -33,13 +33,17 @@ const subjectOf = ({ service, operation }: Call, input: Record<string, unknown>)
     case "dynamodb":
       return tableKinds[String(input.TableName)] ?? `table ${input.TableName}`;
     case "lambda":
-      return operation === "Invoke" ? `function ${input.FunctionName}` : "execution failover";
+      if (operation === "ListDurableExecutionsByFunction") return `function ${input.FunctionName}`;
+      if (operation !== "Invoke") return "execution failover";
+      // A durable function is deployed under an alias, and asked for by it.
+      return `${input.DurableExecutionName ? "alias" : "function"} ${input.FunctionName}`;
     case "secretsmanager": {
       const id = String(input.SecretId);
       return Object.entries(secretKinds).find(([name]) => id.includes(name))?.[1] ?? id;
     }
     case "rds": {
       if (operation === "DescribeDBParameterGroups") return "parameter group";
+      if (operation.includes("DBInstanceAutomatedBackups")) return "backups";
       const id = input.DBInstanceIdentifier ?? input.ResourceName ?? input.ResourceIdentifier;
       return has(id, "-quarantine-") ? "database quarantined" : "database";
     }

@@ -8,6 +8,7 @@ const name = (pattern: RegExp): string =>
   ({
     "^PostgresInStandby$": "PostgresInStandby",
     "^PostgresInPrimary$": "PostgresInPrimary",
+    "^DatabaseBackupsInStandby$": "DatabaseBackupsInStandby",
     "^ApplicationIn": "ApplicationInStandby",
     "^DatabaseGroupIn": "DatabaseGroupInPrimary",
     "^RoleRuleIn": "RoleRuleInPrimary",

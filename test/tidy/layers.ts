@@ -84,12 +84,16 @@ const pureValues: Record<string, readonly string[]> = {
   "shared/clock.ts": ["isoSeconds"],
   "shared/message.ts": ["actionIds"],
   "shared/pause.ts": ["whilePaused"],
-  "shared/readiness.ts": ["verdictOf", "isFailing"],
+  "shared/readiness.ts": ["backupBoundSeconds", "verdictOf", "isFailing"],
 };
 
-/** Playbooks are decisions as well: whoever reads one has seen all that it can do. */
+/**
+ * Playbooks are decisions as well: whoever reads one has seen all that it can do. So are the parts of
+ * readiness' decision that have a file of their own.
+ */
 const isDecision = (path: string) =>
   /^functions\/[^/]+\/(decide|states|warnings|playbooks)\.ts$/.test(path) ||
+  /^functions\/readiness\/(judged|backups)\.ts$/.test(path) ||
   /^functions\/remediation\/playbooks\/[^/]+\/playbook\.ts$/.test(path);
 
 const purity: Rule = {
