@@ -3,6 +3,7 @@ import { clientOptions } from "../../shared/clients.ts";
 import { type Log, logger } from "../../shared/log.ts";
 import type { Connect, Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
+import { parseSecret } from "../../shared/secret-value.ts";
 import type { DatabasePorts } from "./database.ts";
 import type { SeenSession } from "./decide.ts";
 import { sessionPolicyOf } from "./decide.ts";
@@ -29,7 +30,7 @@ export const databasePorts = (runtime: Runtime, connect: Connect): DatabasePorts
       const { SecretString } = await secrets.send(
         new GetSecretValueCommand({ SecretId: link.secret }),
       );
-      const { username, password } = JSON.parse(SecretString ?? "{}") as Record<string, unknown>;
+      const { username, password } = parseSecret(link.secret, SecretString ?? "{}");
       if (typeof username !== "string" || typeof password !== "string") {
         throw new Error(`secret ${link.secret} has no "username" and "password"`);
       }

@@ -44,6 +44,7 @@ import { keepProof } from "../../shared/proof.ts";
 import { readReadiness } from "../../shared/readiness.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
+import { parseSecret } from "../../shared/secret-value.ts";
 import { type DatabaseSettings, readSettings, settingsOf } from "../../shared/settings.ts";
 import { readUpheavals } from "../../shared/upheaval.ts";
 import type { Posted, Run } from "./failover.ts";
@@ -223,7 +224,7 @@ const secrets = (runtime: Runtime, region: string, link: StandbyLink) => {
   const client = new SecretsManagerClient(clientOptions(runtime, region));
   const value = async (name: string) => {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: name }));
-    return JSON.parse(SecretString ?? "{}") as Record<string, unknown>;
+    return parseSecret(name, SecretString ?? "{}");
   };
   const here = (found: Record<string, unknown>) =>
     found.host === undefined ||

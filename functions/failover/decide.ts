@@ -9,7 +9,13 @@ import type { Readiness } from "../../shared/readiness.ts";
 import type { Upheaval } from "../../shared/upheaval.ts";
 import type { Position } from "../database/decide.ts";
 import type { Kind, Trigger, Wish } from "./request.ts";
-import { circumstancesOf, readinessRefusals, wantedOf, warningsOf } from "./warnings.ts";
+import {
+  circumstancesOf,
+  isExplained,
+  readinessRefusals,
+  wantedOf,
+  warningsOf,
+} from "./warnings.ts";
 
 /**
  * What an operator may say yes to beforehand, each by its own name, since each accepts a risk of its
@@ -145,7 +151,10 @@ export const judge = (
     capacityWhy: wanted.why,
     trigger,
     loss,
-    approvals: approvalsNeeded(policy, { kind, trigger }, loss, beats),
+    approvals: approvalsNeeded(policy, { kind, trigger }, loss, {
+      isAlive: beats,
+      hasRival: isExplained(facts, now),
+    }),
     warnings: [...(alive ? [aliveWarning(policy)] : []), ...warningsOf(facts, policy, wanted, now)],
   };
   return { kind: "proceed", plan, reasons: [loss.text, ...plan.warnings] };
@@ -269,10 +278,10 @@ const approvalsNeeded = (
   policy: Policy,
   { kind, trigger }: Pick<Wish, "kind" | "trigger">,
   loss: LossStatement,
-  isAlive: boolean,
+  { isAlive, hasRival }: { isAlive: boolean; hasRival: boolean },
 ): number => {
-  const hasRival = (trigger.rivals ?? []).length > 0;
-  const isSure = trigger.by === "alarm" && loss.verdict === "within" && !isAlive && !hasRival;
+  const isAlone = !hasRival && (trigger.rivals ?? []).length === 0;
+  const isSure = trigger.by === "alarm" && loss.verdict === "within" && !isAlive && isAlone;
   return policy.automatic && isSure && kind !== "rehearsal" ? 0 : policy.approvals;
 };
 

@@ -177,9 +177,12 @@ export const activate = async (work: Work): Promise<Ending> => {
     permitted: () => permitted(work),
     within: { seconds: 300, everySeconds: 10, actAgainAfterSeconds: 30 },
   });
-  const settled = await steps.step("settle the lease", () =>
-    ports.settleLease({ epoch: run.epoch ?? 0, holder: run.name, driver: run.again }),
-  );
+  const settled = await steps.step("settle the lease", async () => {
+    const refusal = await permitted(work);
+    if (refusal) return { refusal };
+    return ports.settleLease({ epoch: run.epoch ?? 0, holder: run.name, driver: run.again });
+  });
+  if ("refusal" in settled) return late(settled.refusal.reason);
   if ("lost" in settled) {
     const { epoch, driver = 0 } = settled.lost;
     const by = driver === run.again ? "" : ", and the run was carried on";

@@ -82,7 +82,12 @@ const undoWarming = async (
       await ports.setDesired(Math.min(desired, before));
       ordered = true;
     },
-    permitted: async () => whilePaused(await ports.readPause()),
+    permitted: async () => {
+      const { region } = await ports.readLease();
+      // Another run may have moved the lease here since: then users need what this one has warmed.
+      if (region === to) return { code: "needed", reason: `The lease is in ${to} by now.` };
+      return whilePaused(await ports.readPause());
+    },
     within: { seconds: 60, everySeconds: 5, actAgainAfterSeconds: 15 },
   });
   if (undone.is === "ensured") return `Undone: ${to} is back at ${before} instances.`;

@@ -132,6 +132,10 @@ const upheavalWarnings = ({ upheavals }: Facts, { home }: Policy, now: number): 
   });
 };
 
+/** A deploy or maintenance that may be what the observers see, or nobody could tell that there is none. */
+export const isExplained = ({ upheavals }: Pick<Facts, "upheavals">, now: number): boolean =>
+  !upheavals.known || underWay(upheavals.value, now).length > 0;
+
 const underWay = (upheavals: Upheaval[], now: number): Upheaval[] =>
   upheavals.filter(({ untilMilliseconds }) => untilMilliseconds > now);
 

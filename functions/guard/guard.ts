@@ -95,7 +95,8 @@ const beat = async (ports: GuardPorts, isFirst: boolean): Promise<GuardReport> =
   const raised = decision.kind === "fence" ? await raiseFence(ports, decision, seen.contact) : null;
   const fence = raised?.layers ?? [];
   const serves = decision.kind === "serve" && decision.role === "active";
-  const open = !serves || !(isFirst || decision.reopen) || (await keepOpen(ports, decision.epoch));
+  const open =
+    !serves || !(isFirst || decision.reopen) || (await keepOpen(ports, decision, seen.contact));
   const reopened = decision.kind === "stand-by" && decision.reopen;
   if (reopened) await openStandby(ports);
   const isReplica = decision.kind === "stand-by" && seen.position.known;
@@ -239,32 +240,51 @@ const isFencedAt = (contact: Contact | undefined, epoch: number | null): boolean
  * raised in isolation comes down when the lease turns out to be still here. Whether it is open; a
  * database that does not answer counts as open, since that is not for a fence to mend.
  */
-const keepOpen = async (ports: GuardPorts, epoch: number): Promise<boolean> => {
-  // Every layer: a guard that reached neither table nor database has closed the other two only.
-  const shut = await observed("fence", ports.clock.now, async () => {
-    const [logins, ways, { desired }] = await Promise.all([
-      ports.database({ do: "logins" }),
-      ports.openIngress(),
-      ports.capacity(),
-    ]);
-    return !isOpen(logins) || ways === 0 || desired === 0;
-  });
-  if (!shut.known || !shut.value) return true;
-  const lowered = await observed("fence", ports.clock.now, () => lowerFence(ports, epoch));
+const keepOpen = async (
+  ports: GuardPorts,
+  { epoch, reopen }: { epoch: number; reopen: boolean },
+  contact: Contact | undefined,
+): Promise<boolean> => {
+  // Every layer by itself: a guard that reached neither table nor database has closed the other two
+  // only, and one that cannot be looked at must not keep the others closed.
+  const { now } = ports.clock;
+  const [logins, ways, capacity] = await Promise.all([
+    observed("logins", now, () => ports.database({ do: "logins" })),
+    observed("security-group", now, ports.openIngress),
+    observed("capacity", now, ports.capacity),
+  ]);
+  const shut = {
+    logins: logins.known && !isOpen(logins.value),
+    ways: ways.known && ways.value === 0,
+    capacity: capacity.known && capacity.value.desired === 0,
+  };
+  // What a fence of ours has closed is open again when it was seen to be, and not before.
+  const raised = (contact?.fence ?? []).map(({ layer }) => layer as string);
+  const unseen = [logins, ways, capacity].filter(
+    (look) => !look.known && raised.includes(look.source),
+  );
+  const isSure = !reopen || unseen.length === 0;
+  if (!isSure) ports.log("it cannot be seen whether the fence is down", { unseen });
+  if (!shut.logins && !shut.ways && !shut.capacity) return isSure;
+  const lowered = await observed("fence", now, () => lowerFence(ports, epoch, shut));
   if (!lowered.known) ports.log("the fence was not taken down", { why: lowered.why });
-  return lowered.known;
+  return lowered.known && isSure;
 };
 
 /**
- * The logins last: they are what the next beat looks at, so what failed before them is tried again. And
- * when they were closed at a newer epoch than this beat has read, opening them is refused.
+ * The logins last, so that nobody comes in before there is anything to come in by. When they were closed
+ * at a newer epoch than this beat has read, opening them is refused.
  */
-const lowerFence = async (ports: GuardPorts, epoch: number): Promise<void> => {
+const lowerFence = async (
+  ports: GuardPorts,
+  epoch: number,
+  shut: { logins: boolean; ways: boolean; capacity: boolean },
+): Promise<void> => {
   const lease = await ports.readLease();
   if (lease.epoch !== epoch) throw new Error(`the lease is at epoch ${lease.epoch} by now`);
-  await ports.restoreIngress();
-  await ports.restoreCapacity("active");
-  await ports.database({ do: "liftFence", epoch });
+  if (shut.ways) await ports.restoreIngress();
+  if (shut.capacity) await ports.restoreCapacity("active");
+  if (shut.logins) await ports.database({ do: "liftFence", epoch });
   ports.log("the fence was taken down: the lease is back", {});
 };
 

@@ -83,6 +83,15 @@ describe("a run that an operator aborts", () => {
     await expectUndone(at, result.notes);
   });
 
+  it("has home's logins open again though nobody can look at its security group", async () => {
+    const { at, result } = await abortedIn("draining", "switchover", (world) => {
+      const { region } = world.platform.home;
+      world.faults.add({ match: { operation: "DescribeSecurityGroups", region }, kind: "error" });
+    });
+    expect(result.outcome).toBe("aborted");
+    await expectUndone(at, result.notes);
+  });
+
   it("says why in the message that people see", async () => {
     const { at } = await abortedIn("claimed", "switchover");
     const text = JSON.stringify(at.slack.messages());

@@ -223,6 +223,19 @@ describe("who has to approve", () => {
     expect(judged({ by: "alarm" }, alive)).toBe(2);
   });
 
+  it("still asks when a deploy may be what the observers see, or nobody knows of any", () => {
+    const deploy = {
+      ...{ region: policy.home, kind: "deploy" as const, by: "Auto Scaling", reason: "a refresh" },
+      ...{ sinceMilliseconds: now - 60 * second, untilMilliseconds: now + 60 * second },
+    };
+    const source = "coordination table";
+    const underWay = { known: true as const, value: [deploy], source, atMilliseconds: now };
+    expect(judged({ by: "alarm" }, (facts) => void (facts.upheavals = underWay))).toBe(2);
+    const silent = (facts: Facts) => void (facts.upheavals = unknown("no answer"));
+    expect(judged({ by: "alarm" }, silent)).toBe(2);
+    expect(judged({ by: "alarm", rivals: ["a deploy"] })).toBe(2);
+  });
+
   it("still asks for a rehearsal, which is an operator's wish", () => {
     const facts = lost();
     const decision = judge(facts, automatic, wish({ ...trigger, by: "alarm" }, "rehearsal"), now);
