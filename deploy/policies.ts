@@ -6,6 +6,7 @@ import { keepsakePolicies } from "./policies/keepsakes.ts";
 import { metricPolicies } from "./policies/metrics.ts";
 import { movePolicies } from "./policies/moves.ts";
 import { numberPolicies } from "./policies/numbers.ts";
+import { orderPolicies } from "./policies/order.ts";
 import { placePolicies } from "./policies/places.ts";
 import { reachPolicies } from "./policies/reach.ts";
 import { trafficPolicies } from "./policies/traffic.ts";
@@ -34,6 +35,7 @@ export const policies: readonly Policy[] = [
   ...databasePolicies,
   ...trafficPolicies,
   ...placePolicies,
+  ...orderPolicies,
   ...movePolicies,
   wildcards,
   managedPolicies,

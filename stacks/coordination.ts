@@ -9,6 +9,11 @@ import type { Stage } from "./stage.ts";
  * DynamoDB's own witness can be neither read nor written. Such tables have no TTL and no transactions.
  * Encrypted with DynamoDB's own key, so that the lease needs no key service of any region. Source:
  * "Multi-Region strong consistency (MRSC)" in the developer guide of DynamoDB.
+ *
+ * Both replicas of such a table are made in one request, which says nothing of deletion protection, and
+ * the provider makes up for it on a later update only: after the first deployment just the primary
+ * region's replica is protected, until docs/DEPLOY.md's step for the other two is done. Source:
+ * `createReplicas` and `updateReplica` in internal/service/dynamodb/table.go of the Terraform provider.
  */
 export const coordination = (stage: Stage, regions: Regions): GlobalTable => {
   const { primary, standby, witness } = regions;

@@ -1,4 +1,4 @@
-import type { Input, Output } from "@pulumi/pulumi";
+import type { Output } from "@pulumi/pulumi";
 import { assumedBy } from "./job.ts";
 import { keepsake } from "./keepsake.ts";
 import type { Network } from "./network.ts";
@@ -134,7 +134,7 @@ const monitoring = ({ prefix }: Stage, { provider }: Region): Output<string> => 
     },
     { provider },
   );
-  new aws.iam.RolePolicyAttachment(
+  const may = new aws.iam.RolePolicyAttachment(
     "DatabaseMonitoringMay",
     {
       role: role.name,
@@ -142,7 +142,8 @@ const monitoring = ({ prefix }: Stage, { provider }: Region): Output<string> => 
     },
     { provider },
   );
-  return role.arn;
+  // RDS looks into the role when it is told of it, so it has to hold its permissions by then.
+  return $resolve([role.arn, may.id]).apply(([arn]) => arn);
 };
 
 /** The same name in every region: what a promotion re-applies is a name. */
@@ -207,8 +208,11 @@ const usual = (stage: Stage, id: string, keys: Keys): Partial<aws.rds.InstanceAr
         performanceInsightsRetentionPeriod: 7,
       }
     : {}),
-  enabledCloudwatchLogsExports: ["postgresql", "upgrade"],
+  enabledCloudwatchLogsExports: ["postgresql", "upgrade"] satisfies LogKind[],
 });
+
+/** What RDS for PostgreSQL exports. */
+type LogKind = "postgresql" | "upgrade";
 
 const instance = (
   stage: Stage,
@@ -224,14 +228,15 @@ const instance = (
     { name: id, description: "No way out of here", subnetIds: network.isolatedSubnets },
     { provider },
   );
-  const logs = new aws.cloudwatch.LogGroup(
-    named("DatabaseLog", region),
-    {
-      name: `/aws/rds/instance/${id}/postgresql`,
-      retentionInDays: stage.logRetentionDays,
-    },
-    { provider },
-  );
+  // Whatever RDS has to make itself it keeps for ever.
+  const log = (title: string, kind: LogKind) =>
+    new aws.cloudwatch.LogGroup(
+      named(title, region),
+      { name: `/aws/rds/instance/${id}/${kind}`, retentionInDays: stage.logRetentionDays },
+      { provider },
+    );
+  const logs = log("DatabaseLog", "postgresql");
+  const upgrades = log("DatabaseUpgradeLog", "upgrade");
   const made = new aws.rds.Instance(
     named("Postgres", region),
     {
@@ -248,7 +253,7 @@ const instance = (
       provider,
       // Failover and rebuild have the last word on these: see the README of this folder.
       ignoreChanges,
-      dependsOn: [logs],
+      dependsOn: [logs, upgrades],
       ...keepsake(stage),
     },
   );
@@ -271,7 +276,8 @@ const readers = (stage: Stage, place: Place, primary: Database): void => {
       named(`PostgresReader${number}`, place.region),
       {
         identifier: `${primary.id}-reader-${number}`,
-        replicateSourceDb: primary.id as Input<string>,
+        // By the name that the primary has, whatever is put aside later, and not before it is there.
+        replicateSourceDb: primary.arn.apply(() => primary.id),
         instanceClass: size.instanceClass,
         storageType: "gp3",
         storageEncrypted: true,

@@ -56,6 +56,11 @@ export const certificates = (
   };
 };
 
+/**
+ * With an RSA key: "ECDSA is not supported by all network clients" (RequestCertificate in the API
+ * reference of Certificate Manager), and of Route 53's checkers nobody says that they support it:
+ * HealthCheckConfig names versions of TLS only. A check that cannot connect never hears a word.
+ */
 const certificate = (stage: Stage, region: Region): aws.acm.Certificate =>
   new aws.acm.Certificate(
     named("TlsCertificate", region),
@@ -63,7 +68,7 @@ const certificate = (stage: Stage, region: Region): aws.acm.Certificate =>
       domainName: stage.config.domain.name,
       subjectAlternativeNames: [regionalName(stage, region)],
       validationMethod: "DNS",
-      keyAlgorithm: "EC_prime256v1",
+      keyAlgorithm: "RSA_2048",
     },
     { provider: region.provider },
   );

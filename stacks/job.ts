@@ -71,7 +71,7 @@ export const job = (stage: Stage, region: Region, options: JobOptions): Job => {
   );
   // Put together, since the role that names it has to be there before the function is.
   const arn = $interpolate`arn:aws:lambda:${region.name}:${accountOf(region)}:function:${name}`;
-  const role = roleOf(stage, region, options, [
+  const { role, roleArn } = roleOf(stage, region, options, [
     {
       sid: "WriteItsLog",
       actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -83,7 +83,7 @@ export const job = (stage: Stage, region: Region, options: JobOptions): Job => {
     ...(options.durable ? [checkpoint($interpolate`${arn}:*/durable-execution/*`)] : []),
     ...(options.vpc ? useNetwork(arn) : []),
   ]);
-  const made = functionOf(stage, title, region, options, { role, logs, deadLetters });
+  const made = functionOf(stage, title, region, options, { roleArn, logs, deadLetters });
   const live = options.durable
     ? new aws.lambda.Alias(
         `${title}Live`,
@@ -143,7 +143,7 @@ const checkpoint = (executions: Output<string>): Statement => ({
 });
 
 interface Parts {
-  role: aws.iam.Role;
+  roleArn: Output<string>;
   logs: aws.cloudwatch.LogGroup;
   deadLetters: aws.sqs.Queue | null;
 }
@@ -153,7 +153,7 @@ const functionOf = (
   title: string,
   { provider }: Region,
   options: JobOptions,
-  { role, logs, deadLetters }: Parts,
+  { roleArn, logs, deadLetters }: Parts,
 ): sst.aws.Function =>
   new sst.aws.Function(
     title,
@@ -165,7 +165,7 @@ const functionOf = (
       architecture: "arm64",
       memory: `${options.memoryMegabytes ?? 512} MB`,
       timeout: `${options.timeoutSeconds} seconds`,
-      role: role.arn,
+      role: roleArn,
       environment: {
         [stageVariable]: stage.name,
         METRIC_NAMESPACE: stage.metricNamespace,
@@ -224,12 +224,19 @@ const trace: Statement = {
   resources: ["*"],
 };
 
+/**
+ * A role with two policies. What Lambda itself does in its name is a policy of its own, which the ARN
+ * waits for: CreateFunction refuses a role that may not send to the dead letters or make network
+ * interfaces. What the code calls names other functions and databases, which takes as long as the
+ * slowest of them to be there, and nobody waits for that. Source: "Retaining records of asynchronous
+ * invocations" and "Giving Lambda functions access to resources in an Amazon VPC".
+ */
 const roleOf = (
   { prefix }: Stage,
   region: Region,
   { name, may }: JobOptions,
   own: Statement[],
-): aws.iam.Role => {
+): { role: aws.iam.Role; roleArn: Output<string> } => {
   const title = named(capital(name), region);
   // Roles belong to the whole account, so the region is part of the name.
   const role = new aws.iam.Role(
@@ -240,12 +247,15 @@ const roleOf = (
     },
     { provider: region.provider },
   );
-  new aws.iam.RolePolicy(
-    `${title}May`,
-    { role: role.id, name: "may", policy: documentOf([...own, trace, ...may]) },
-    { provider: region.provider },
-  );
-  return role;
+  const policy = (end: string, policyName: string, statements: Statement[]) =>
+    new aws.iam.RolePolicy(
+      `${title}${end}`,
+      { role: role.id, name: policyName, policy: documentOf(statements) },
+      { provider: region.provider },
+    );
+  const run = policy("MayRun", "may-run", [...own, trace]);
+  if (may.length > 0) policy("May", "may", may);
+  return { role, roleArn: $resolve([role.arn, run.id]).apply(([arn]) => arn) };
 };
 
 /** A role's other half: who may take it on. */

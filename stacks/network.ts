@@ -9,7 +9,7 @@ import type { Stage } from "./stage.ts";
 /** A region's network over three zones. */
 export interface Network {
   vpcId: Output<string>;
-  /** For load balancers and NAT only. */
+  /** For load balancers and NAT only. Known once a route leads out of them. */
   publicSubnets: Output<string>[];
   /** Applications and functions: they reach out, and nobody reaches in. */
   privateSubnets: Output<string>[];
@@ -48,9 +48,9 @@ export const network = (stage: Stage, region: Region): Network => {
     isolatedSubnets: subnets("isolated"),
   };
   const groups = groupsOf(stage, region, vpc.id);
-  const tables = routesOf(stage, region, { vpcId: vpc.id, cidr, ...parts });
+  const { tables, publicSubnets } = routesOf(stage, region, { vpcId: vpc.id, cidr, ...parts });
   endpointsOf(stage, region, { vpcId: vpc.id, cidr, tables, subnets: parts.privateSubnets });
-  return { vpcId: vpc.id, groups, ...parts };
+  return { vpcId: vpc.id, groups, ...parts, publicSubnets };
 };
 
 type Kind = "public" | "private" | "isolated";
@@ -92,30 +92,43 @@ interface Laid {
   isolatedSubnets: Output<string>[];
 }
 
-/** The tables that lead out, and those that do not, for the gateways of S3 and DynamoDB. */
-const routesOf = (stage: Stage, region: Region, laid: Laid): Output<string>[] => {
+interface Routes {
+  /** The tables that lead out, and those that do not, for the gateways of S3 and DynamoDB. */
+  tables: Output<string>[];
+  publicSubnets: Output<string>[];
+}
+
+const routesOf = (stage: Stage, region: Region, laid: Laid): Routes => {
   const { provider } = region;
-  const { vpcId, publicSubnets, privateSubnets, isolatedSubnets } = laid;
+  const { vpcId, privateSubnets, isolatedSubnets } = laid;
   const table = (name: string, subnets: Output<string>[]) => {
-    const made = new aws.ec2.RouteTable(named(`${name}Routes`, region), { vpcId }, { provider });
-    subnets.forEach((subnetId, index) => {
-      new aws.ec2.RouteTableAssociation(
-        named(`${name}Routes${index}`, region),
-        { routeTableId: made.id, subnetId },
-        { provider },
-      );
-    });
-    return made.id;
+    const { id } = new aws.ec2.RouteTable(named(`${name}Routes`, region), { vpcId }, { provider });
+    const joined = subnets.map(
+      (subnetId, index) =>
+        new aws.ec2.RouteTableAssociation(
+          named(`${name}Routes${index}`, region),
+          { routeTableId: id, subnetId },
+          { provider },
+        ),
+    );
+    return { id, joined };
   };
   const internet = new aws.ec2.InternetGateway(named("Internet", region), { vpcId }, { provider });
-  const open = table("Public", publicSubnets);
-  new aws.ec2.Route(
+  const open = table("Public", laid.publicSubnets);
+  const toInternet = new aws.ec2.Route(
     named("ToInternet", region),
-    { routeTableId: open, destinationCidrBlock: everywhere, gatewayId: internet.id },
+    { routeTableId: open.id, destinationCidrBlock: everywhere, gatewayId: internet.id },
     { provider },
   );
-  const reaching = privateSubnets.map((subnet, zone) => table(`Private${"ABC"[zone]}`, [subnet]));
-  const out = waysOut(stage, region, laid);
+  // AWS puts neither a public address nor a load balancer into a network without a gateway, and takes
+  // the gateway away from none that still has them.
+  const publicSubnets = laid.publicSubnets.map((subnet, zone) =>
+    $resolve([subnet, toInternet.id, open.joined[zone]?.id]).apply(([id]) => id),
+  );
+  const reaching = privateSubnets.map(
+    (subnet, zone) => table(`Private${"ABC"[zone]}`, [subnet]).id,
+  );
+  const out = waysOut(stage, region, { ...laid, publicSubnets }, internet);
   reaching.forEach((routeTableId, zone) => {
     new aws.ec2.Route(
       named(`Out${"ABC"[zone]}`, region),
@@ -123,13 +136,18 @@ const routesOf = (stage: Stage, region: Region, laid: Laid): Output<string>[] =>
       { provider },
     );
   });
-  return [...reaching, table("Isolated", isolatedSubnets)];
+  return { tables: [...reaching, table("Isolated", isolatedSubnets).id], publicSubnets };
 };
 
 type WayOut = { natGatewayId: Output<string> } | { networkInterfaceId: Output<string> };
 
 /** One for each zone: what it leads through is in the same zone, or the same for all. */
-const waysOut = (stage: Stage, region: Region, { vpcId, cidr, publicSubnets }: Laid): WayOut[] => {
+const waysOut = (
+  stage: Stage,
+  region: Region,
+  { vpcId, cidr, publicSubnets }: Laid,
+  internet: aws.ec2.InternetGateway,
+): WayOut[] => {
   if (stage.nat === "one-instance") {
     const networkInterfaceId = natInstance(stage, region, {
       vpcId,
@@ -143,7 +161,7 @@ const waysOut = (stage: Stage, region: Region, { vpcId, cidr, publicSubnets }: L
     const address = new aws.ec2.Eip(
       named(`NatAddress${letter}`, region),
       { domain: "vpc", tags: { Name: `${stage.prefix}-nat-${letter?.toLowerCase()}` } },
-      { provider: region.provider },
+      { provider: region.provider, dependsOn: [internet] },
     );
     const gateway = new aws.ec2.NatGateway(
       named(`Nat${letter}`, region),

@@ -27,7 +27,8 @@ export const regionLost = (stage: Stage, { composite }: Watch, detection: Job): 
     named("RegionLostMay", region),
     {
       action: "lambda:InvokeFunction",
-      function: detection.name,
+      // By its name, and not before it is there.
+      function: detection.target.apply(() => detection.name),
       principal: "events.amazonaws.com",
       sourceArn: rule.arn,
     },

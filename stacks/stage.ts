@@ -28,11 +28,20 @@ export interface Stage {
   evidenceLock: "COMPLIANCE" | "GOVERNANCE";
 }
 
+/**
+ * The longest name in AWS is that of a bucket, which has 63 characters: with the longest name of a region
+ * `nightshift-<stage>-evidence-ap-southeast-1-123456789012` leaves a stage just these. And a database's
+ * name holds no two hyphens in a row, wherever the stage stands in it. Sources: "General purpose bucket
+ * naming rules" of S3, CreateDBInstance in the API reference of RDS.
+ */
+const longestName = 15;
+
 /** Everything that the name of a stage decides. Throws for a name that AWS would refuse later. */
 export const stageOf = (name: string, config: Config): Stage => {
-  if (!/^[a-z][a-z0-9-]{0,15}$/.test(name)) {
+  if (name.length > longestName || !/^[a-z](-?[a-z0-9])*$/.test(name)) {
     throw new Error(
-      `--stage ${name}: a stage is named by 1 to 16 small letters, digits and hyphens, as "production".`,
+      `--stage ${name}: a stage is named by 1 to ${longestName} small letters and digits, a letter first, ` +
+        'with single hyphens between them, as "production".',
     );
   }
   const isProduction = name === "production";

@@ -113,13 +113,13 @@ const logs = (stage: Stage, region: Region): Governed => {
   const kept = bucketOf(stage, region, "Log");
   const policy = policyOf(region, "Log", kept, [
     {
-      // Source: "Enable access logs for your Application Load Balancer", step 2.
+      // Source: "Enable access logs for your Application Load Balancer", step 2: the path names the
+      // account, and a condition that is not in it could keep every log out without a word.
       Sid: "LoadBalancersWrite",
       Effect: "Allow",
       Principal: { Service: "logdelivery.elasticloadbalancing.amazonaws.com" },
       Action: "s3:PutObject",
       Resource: $interpolate`${kept.bucket.arn}/balancer/AWSLogs/${accountOf(region)}/*`,
-      Condition: { StringEquals: { "aws:SourceAccount": accountOf(region) } },
     },
   ]);
   new aws.s3.BucketLifecycleConfiguration(

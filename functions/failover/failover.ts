@@ -44,7 +44,7 @@ export interface Run {
   /** The loss was stated, by this execution or an earlier one: the promotion may have been asked for. */
   stated: boolean;
   rounds: number;
-  /** Journal lines that could not be written after the point of no return. */
+  /** Journal lines that could not be written after the point of no return, or at the end. */
   unrecorded: number;
   notes: string[];
   timeline: { atMilliseconds: number; text: string }[];
@@ -96,27 +96,36 @@ export const failover = async (steps: Steps, world: Ports, wish: Wish): Promise<
   const startedAtMilliseconds = await steps.step("begin", async () => Math.floor(clock.now()));
   const run = newRun(wish, policy, startedAtMilliseconds);
   const work: Work = { steps, clock, ports, run };
-  await record(work, "begin", {
+  const begun = record(work, "begin", {
     kind: "saw",
     text: `${trigger.who}: ${trigger.reason}`,
     data: { kind: wish.kind, trigger },
   });
-  return walk(work);
+  return walk(work, await begun.then(nothing, unrecorded));
 };
 
 /** From the state that the run is in to an end of the table. */
-export const walk = async (work: Work): Promise<Result> => {
+export const walk = async (work: Work, stuck: Ending | null = null): Promise<Result> => {
   const { run } = work;
+  let next = stuck;
   for (let move = 1; !isFinal(run.state); move += 1) {
     if (move > movesLimit) throw new Error(`${run.name} made ${movesLimit} moves without an end`);
-    const ending = await perform(work);
+    const ending = next ?? (await perform(work));
     const row = transition(run.state, ending.on);
     if (isUndone(run, row)) ending.notes.push(...(await undo(work)));
     if (row.to === "done") ending.notes.push(...(await keepProof(work)));
-    await enter(work, move, row, ending);
+    next = await enter(work, move, row, ending).then(nothing, unrecorded);
   }
   return resultOf(run);
 };
+
+const nothing = () => null;
+
+/** What cannot be recorded ends the run with a human: an execution that only fails calls nobody. */
+const unrecorded = (error: unknown): Ending => ({
+  on: "failed",
+  notes: [`What was done could not be written into the journal: ${sentence(error)}`],
+});
 
 export const newRun = ({ run, kind, trigger }: Wish, policy: Policy, at: number): Run => ({
   name: run,
@@ -201,6 +210,7 @@ const kindOf = (row: Transition): Line["kind"] => {
 /**
  * Writes the journal, then shows the run in Slack. Before the point of no return what cannot be
  * recorded must not happen; after it the run goes on, counts what is missing, and says so at the end.
+ * An end happens in any case: people have to be called also when the journal cannot be written.
  * Slack being down never matters here.
  */
 export const record = async (
@@ -209,20 +219,28 @@ export const record = async (
   line: Pick<Line, "kind" | "text" | "data">,
 ): Promise<void> => {
   const { steps, ports, run, clock } = work;
-  const past = run.pastReturn;
-  const told = await steps.step(`record ${key}`, async () => {
-    const atMilliseconds = Math.floor(clock.now());
-    const entry: Line = {
-      key: `${journalPrefix(run.again)}${key}`,
-      by: ports.name,
-      atMilliseconds,
-      ...line,
-    };
-    const written = ports.journal(run.name, entry);
-    const recorded = past ? await written.then(yes, no) : await written.then(yes);
-    const timeline = [...run.timeline, { atMilliseconds, text: line.text }];
-    return { recorded, atMilliseconds, message: await ports.show({ ...run, timeline }) };
-  });
+  const write = (name: string, past: boolean) =>
+    steps.step(name, async () => {
+      const atMilliseconds = Math.floor(clock.now());
+      const entry: Line = {
+        key: `${journalPrefix(run.again)}${key}`,
+        by: ports.name,
+        atMilliseconds,
+        ...line,
+      };
+      const written = ports.journal(run.name, entry);
+      const recorded = past ? await written.then(yes, no) : await written.then(yes);
+      const unrecorded = run.unrecorded + (recorded ? 0 : 1);
+      const timeline = [...run.timeline, { atMilliseconds, text: line.text }];
+      const message = await ports.show({ ...run, timeline, unrecorded });
+      return { recorded, atMilliseconds, message };
+    });
+  const name = `record ${key}`;
+  // A step is tried for a minute, which an end is worth: what has none in the journal looks alive.
+  const told =
+    isFinal(run.state) && !run.pastReturn
+      ? await write(name, false).catch(() => write(`${name} unheard`, true))
+      : await write(name, run.pastReturn);
   if (!told.recorded) run.unrecorded += 1;
   run.timeline.push({ atMilliseconds: told.atMilliseconds, text: line.text });
   run.isShown = told.message !== null;

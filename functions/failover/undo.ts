@@ -1,5 +1,6 @@
 import { ensure } from "../../shared/ensure.ts";
 import type { Lease } from "../../shared/lease.ts";
+import { nextRun } from "../../shared/lease.ts";
 import type { Fact } from "../../shared/outcome.ts";
 import { observed, sentence } from "../../shared/outcome.ts";
 import { whilePaused } from "../../shared/pause.ts";
@@ -100,11 +101,14 @@ const undoWarming = async (
 
 /** A rehearsal has a name of its own kind and takes none from the next move. */
 const closeAttempt = async ({ steps, clock, ports, run }: Work): Promise<string[]> => {
-  const { seen, kind } = run;
-  if (!seen || kind === "rehearsal") return [];
+  const { kind } = run;
+  if (kind === "rehearsal") return [];
   const closed = await steps.step("close the attempt", async () => {
     const lease = await observed("coordination table", clock.now, ports.readLease);
-    if (!lease.known || lease.value.epoch !== seen.epoch) return "not needed";
+    // A run that never saw the lease has its name from it all the same, and has to free it.
+    const named = lease.known && nextRun(lease.value) === run.name ? lease.value : null;
+    const seen = run.seen ?? named;
+    if (!lease.known || lease.value.epoch !== seen?.epoch) return "not needed";
     return ports.closeAttempt(seen).then(() => "closed", sentence);
   });
   const isFree = closed === "closed" || closed === "not needed";

@@ -68,10 +68,20 @@ export const orderMove = async (desk: Desk, wish: Wish): Promise<Moved> => {
   const { region, run, kind } = moved.asked;
   // The next minute's rehearsal has another name by itself.
   if (kind === "rehearsal") return moved;
-  if (!standingOf(await desk.runs.entries(region, run)).ended) return moved;
+  if (!(await hasEnded(desk, region, run))) return moved;
   // It ended before it had moved the lease and did not free its name, which only this can do.
   await closeAttempt(desk.table, lease);
   return start(desk, wish, await readLease(desk.table));
+};
+
+/**
+ * By its journal, or, since a run that could not write it has no end there, by what Lambda says. While
+ * Lambda is silent it counts as alive: never two of them.
+ */
+const hasEnded = async ({ runs, clock }: Desk, region: string, run: string): Promise<boolean> => {
+  if (standingOf(await runs.entries(region, run)).ended) return true;
+  const is = await observed("Lambda", clock.now, () => runs.status(region, run));
+  return is.known && is.value === "over";
 };
 
 const start = async (desk: Desk, wish: Wish, lease: Lease): Promise<Moved> => {
@@ -102,7 +112,7 @@ export const orderRebuild = async (desk: Desk, { by, reason }: Word): Promise<Re
   const away = otherRegion(lease, config.regions);
   const sinceMilliseconds = Math.floor(clock.now());
   const attempt = await readAttempt(table, epoch);
-  const { ended } = standingOf(await runs.entries(region, rebuildRun(epoch, attempt)));
+  const ended = await hasEnded(desk, region, rebuildRun(epoch, attempt));
   const contact = await readContact(table, away);
   const isFirst = attempt === 1 && !ended;
   const refusal = judgeRebuild(lease, away, contact, isFirst, sinceMilliseconds);

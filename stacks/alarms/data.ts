@@ -151,14 +151,16 @@ const countRefusals = (stage: Stage, site: Site): void => {
  * What RDS tells of and has no metric: that replication has stopped, that an instance has failed. Source:
  * "Amazon RDS event categories and event messages".
  */
-const tellEvents = (stage: Stage, { topic }: Alerts, { region, databaseId }: Site): void => {
+const tellEvents = (stage: Stage, { topic }: Alerts, site: Site): void => {
+  const { region, databaseId, databaseArn } = site;
   new aws.rds.EventSubscription(
     named("DatabaseEvents", region),
     {
       name: `${stage.prefix}-database`,
       snsTopic: topic.arn,
       sourceType: "db-instance",
-      sourceIds: [databaseId],
+      // By its name, and not before it is there: RDS takes no name that it does not know.
+      sourceIds: [databaseArn.apply(() => databaseId)],
       eventCategories: ["failure", "low storage", "read replica"],
     },
     { provider: region.provider },

@@ -231,6 +231,21 @@ describe("a run that is stopped", () => {
     await expectUntouched(at);
   });
 
+  it("asks a human in Slack when the journal falls silent after the claim", async () => {
+    const at = await stage({ policy: brief });
+    at.loseHome();
+    await at.request();
+    await at.reaches("claimed");
+    const asks = (_call: unknown, input: unknown, who = "") =>
+      who.includes("/failover/") && JSON.stringify(input).includes("journal");
+    at.faults.add({ match: { operation: "PutItem", asks }, kind: "error" });
+    const result = await at.ended();
+    expect(result.outcome).toBe("needs-human");
+    expect(result.unrecorded).toBeGreaterThan(0);
+    expect(at.promotions()).toBe(0);
+    expect(JSON.stringify(at.slack.messages())).toContain("needs a human");
+  });
+
   it("asks a human when the replica cannot be promoted in time, and names the doubt", async () => {
     const at = await stage({ policy: brief });
     at.faults.add({ match: { operation: "PromoteReadReplica" }, kind: "error" });

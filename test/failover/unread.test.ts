@@ -142,6 +142,22 @@ describe("a run that cannot read what it needs", () => {
   });
 });
 
+describe("a run that never saw the lease", () => {
+  it("frees its name, so that the next one can begin", async () => {
+    const at = await stage({ policy: brief });
+    const asks = (_call: unknown, input: unknown, who = "") =>
+      who.includes("/failover/") && JSON.stringify(input).includes('"lease"');
+    const end = at.faults.add({ match: { operation: "GetItem", asks }, kind: "error" });
+    expect(await at.request("U0CHIARA", "switchover")).toBe("failover-2-1");
+    await at.timeline.advance(100_000);
+    // It can be read again just when the run takes back what it has done.
+    await at.abort("failover-2-1");
+    end();
+    expect((await at.ended()).outcome).toBe("aborted");
+    expect(await at.request("U0CHIARA", "switchover")).toBe("failover-2-2");
+  });
+});
+
 describe("a request that Slack did not take", () => {
   it("is shown again while people can still answer it", async () => {
     const at = await stage({ policy: brief });

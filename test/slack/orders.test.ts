@@ -85,6 +85,14 @@ describe("a move", () => {
     ]);
   });
 
+  it("frees the name of a run whose execution failed without an end in its journal", async () => {
+    await say("U0ANA", "failover dark");
+    await wrote("failover-2-1", move("asking"));
+    expect(await say("U0BEN", "failover dark")).toContain("nothing new was started");
+    door.lambda.fail("failover-2-1");
+    expect(await say("U0BEN", "failover dark")).toContain("failover-2-2 is started");
+  });
+
   it("wants a reason, and somebody who may request", async () => {
     expect(await say("U0ANA", "switchover")).toContain("Say why: /nightshift switchover <reason>");
     expect(await say("U0CHIARA", "failback please")).toContain("not one who may ask for failback");

@@ -115,6 +115,15 @@ describe("a rebuild asked for in Slack", () => {
     expect(await say("U0BEN", "rebuild again")).toContain("rebuild-2-2 is under way already");
   });
 
+  it("gets a new name when its execution failed without an end in its journal", async () => {
+    await moveTo(standby, "failover-2-1");
+    await heard();
+    await say("U0ANA", "rebuild home is back");
+    await wrote("rebuild-2-1", {});
+    door.lambda.fail("rebuild-2-1");
+    expect(await say("U0BEN", "rebuild again")).toContain("rebuild-2-2 is started");
+  });
+
   it("is what abort stops, when no move is under way", async () => {
     await moveTo(standby, "failover-2-1");
     await heard();

@@ -43,6 +43,7 @@ const recordingLambda = () => {
   }[] = [];
   const callbacks: string[] = [];
   const wokenIn: string[] = [];
+  const over = new Set<string>();
   let refusal: AwsError | undefined;
   const service: Service = {
     name: "lambda",
@@ -68,7 +69,7 @@ const recordingLambda = () => {
         }
         const DurableExecutions = invocations.map(({ execution }) => ({
           DurableExecutionName: execution,
-          Status: "RUNNING",
+          Status: over.has(execution) ? "FAILED" : "RUNNING",
         }));
         return { DurableExecutions };
       },
@@ -81,7 +82,9 @@ const recordingLambda = () => {
     },
   };
   const refuse = (shape: string) => void (refusal = new AwsError(shape, "refused"));
-  return { service, invocations, callbacks, wokenIn, refuse };
+  /** The execution fails, and its run writes nothing of that. */
+  const fail = (execution: string) => void over.add(execution);
+  return { service, invocations, callbacks, wokenIn, refuse, fail };
 };
 
 const environment = (secretArn: string) => ({

@@ -76,7 +76,7 @@ describe("a deployment", () => {
 
   it("with a stage whose names AWS would refuse stops as well", async () => {
     expect(await refusalOf(() => undefined, "a-stage-with-a-very-long-name")).toMatch(
-      /a stage is named by 1 to 16 small letters/,
+      /a stage is named by 1 to 15 small letters/,
     );
   });
 
