@@ -130,7 +130,7 @@ const schema = z.strictObject({
     /** Whether a lost region may be left without a human's approval. */
     automatic: z.boolean(),
     approvals: z.literal([1, 2]),
-    approvalExpirySeconds: seconds(60, 86_400),
+    approvalExpirySeconds: seconds(60, 3600),
     /** No second failover sooner than this after one, unless a human acknowledges it. */
     blockPeriodSeconds: seconds(0, 604_800),
     /** A region whose guard has reached no replica of the lease for so long fences itself. */
