@@ -11,7 +11,7 @@ import type { Coordination } from "../../shared/coordination.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
 import { invoker } from "../../shared/invoke.ts";
-import { dynamodbJournal, journal } from "../../shared/journal.ts";
+import { dynamodbJournal, type Entry, journal } from "../../shared/journal.ts";
 import { readLease } from "../../shared/lease.ts";
 import { logger } from "../../shared/log.ts";
 import { escalation } from "../../shared/message.ts";
@@ -21,7 +21,9 @@ import { readPause } from "../../shared/pause.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import { declareUpheaval, readUpheavals } from "../../shared/upheaval.ts";
+import { isFinal, states } from "../failover/states.ts";
 import type { Observation, Watch } from "./decide.ts";
+import { silentSeconds } from "./decide.ts";
 import type { DeployPorts, Refresh } from "./deploys.ts";
 import type { DetectionPorts, PagingPorts } from "./detection.ts";
 
@@ -154,7 +156,23 @@ const paging = (
       const notes = Array.isArray(last.data?.notes) ? last.data.notes : [];
       return inSentences([last.text, ...notes.map(String)]);
     },
+    newest: async (run) => {
+      const entries = await journal(dynamodbJournal(tables, name)).read(run);
+      const last = entries.findLast(({ kind }) => kind !== "refused") ?? entries.at(-1);
+      if (!last || hasEnded(entries, last)) return null;
+      const { kind, text, atMilliseconds } = last;
+      const { approvalExpirySeconds } = runtime.config.failover;
+      const asksSeconds = kind === "asked" ? approvalExpirySeconds : 0;
+      return { kind, text, atMilliseconds, patienceSeconds: asksSeconds + silentSeconds };
+    },
   };
+};
+
+/** A run that was carried on has written again after its end. */
+const hasEnded = (entries: Entry[], last: Entry): boolean => {
+  const ends = states.filter(isFinal);
+  const end = entries.findLast(({ data }) => ends.some((state) => state === data?.to));
+  return end !== undefined && end.sequence >= last.sequence;
 };
 
 const deploys = (

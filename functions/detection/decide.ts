@@ -1,5 +1,6 @@
 import type { AlarmChange } from "../../shared/alarm.ts";
 import { isoSeconds } from "../../shared/clock.ts";
+import type { EntryKind } from "../../shared/journal.ts";
 import type { Lease } from "../../shared/lease.ts";
 import type { Fact, Refusal } from "../../shared/outcome.ts";
 import type { Pause } from "../../shared/pause.ts";
@@ -35,6 +36,16 @@ export interface Proposal {
   run: string;
 }
 
+/** The newest line of a run that has not ended. A refused answer is none: it says nothing of the run. */
+export interface Underway {
+  run: string;
+  kind: EntryKind;
+  text: string;
+  atMilliseconds: number;
+  /** How long the run may be silent after such a line. */
+  patienceSeconds: number;
+}
+
 export interface DetectionFacts {
   now: number;
   /** The region that the alarm is about. */
@@ -47,12 +58,17 @@ export interface DetectionFacts {
   pause: Pause;
   /** Null when a failover was never proposed. */
   proposal: Fact<Proposal | null>;
+  /** Null when no run is under way, or it has not written yet. */
+  underway: Fact<Underway | null>;
 }
 
 export type Detection =
   | { kind: "propose"; key: string; sinceMilliseconds: number; reasons: string[] }
   /** `doubtful` when something could not be read: then it has to be looked at again. */
   | { kind: "nothing"; doubtful: boolean; refusals: Refusal[] };
+
+/** A run that works writes at least this often: its longest wait is the promotion's. */
+export const silentSeconds = 15 * 60;
 
 /** Fewer than this many observers that agree are one broken observer. */
 export const observersNeeded = 2;
@@ -183,7 +199,7 @@ export const rivalsOf = (upheavals: Fact<Upheaval[]>): string[] => {
 
 /** Something that people have to be told, since Nightshift does nothing about it by itself. */
 export interface Page {
-  kind: "doubt" | "disagreement" | "paused" | "unanswered" | "unreachable";
+  kind: "doubt" | "disagreement" | "paused" | "unanswered" | "unreachable" | "silent";
   /** The same for as long as it is about the same. */
   key: string;
   text: string;
@@ -225,9 +241,11 @@ const pageOfKnown = (
   if (!watch.known || !lease.known || has("quiet")) return null;
   const { key } = watch.value.current;
   const text = told(seen, facts);
+  const silent = silentRun(facts);
+  if (silent) return { ...silent, text: `${text} ${silent.text}` };
   if (has("moving")) {
-    const silent = seen.filter(({ about }) => about === "unreachable");
-    const observers = new Set(silent.map(({ observer }) => observer));
+    const unreached = seen.filter(({ about }) => about === "unreachable");
+    const observers = new Set(unreached.map(({ observer }) => observer));
     if (lease.value.region !== region || observers.size < observersNeeded) return null;
     const { holder } = lease.value;
     const why = `${holder} was moving the lease there; while it does, nothing else is proposed.`;
@@ -247,6 +265,21 @@ const pageOfKnown = (
   if (run === undefined || facts.nextRun === run) return null;
   const why = `${run} was proposed and has ended, and ${region} still has the lease.`;
   return { kind: "unanswered", key, run, text: `${text} ${why}` };
+};
+
+/** A run that has died leaves its name and a moving lease behind, and nobody else would begin. */
+const silentRun = ({ underway, now }: DetectionFacts): Page | null => {
+  if (!underway.known || underway.value === null) return null;
+  const { run, text, atMilliseconds, patienceSeconds } = underway.value;
+  const silent = (now - atMilliseconds) / 1000;
+  if (silent < patienceSeconds) return null;
+  return {
+    kind: "silent",
+    key: `${run}@${atMilliseconds}`,
+    text:
+      `${run} has not ended and has written nothing for ${Math.round(silent / 60)} minutes. ` +
+      `Its last line: ${text} See whether it still runs; if not, carry it on.`,
+  };
 };
 
 /** Who sees what since when, and what the others say. */

@@ -8,7 +8,7 @@ import type { Pause } from "../../shared/pause.ts";
 import type { Delivery } from "../../shared/slack.ts";
 import type { Upheaval } from "../../shared/upheaval.ts";
 import type { FailoverRequest } from "../failover/request.ts";
-import type { Detection, DetectionFacts, Page, Proposal, Watch } from "./decide.ts";
+import type { Detection, DetectionFacts, Page, Proposal, Underway, Watch } from "./decide.ts";
 import { decide, pageOf, rivalsOf } from "./decide.ts";
 import type { DeployPorts } from "./deploys.ts";
 import { noteDeploy } from "./deploys.ts";
@@ -42,6 +42,8 @@ export interface PagingPorts {
   count(region: string): Promise<void>;
   /** How a run ended, in its own words. */
   endOf(run: string): Promise<string>;
+  /** The newest line of a run; null before its first. */
+  newest(run: string): Promise<Omit<Underway, "run"> | null>;
 }
 
 /**
@@ -119,7 +121,23 @@ const gather = async (
     observed("coordination table", now, () => ports.proposal(region)),
   ]);
   const next = lease.known ? nextRun(lease.value) : null;
-  return { now: now(), region, watch, lease, nextRun: next, pause, proposal };
+  const run = underWay(lease, next, proposal);
+  const underway = await observed("journal", now, async () => {
+    const newest = run === null ? null : await ports.paging.newest(run);
+    return run !== null && newest !== null ? { run, ...newest } : null;
+  });
+  return { now: now(), region, watch, lease, nextRun: next, pause, proposal, underway };
+};
+
+/** The run that moves the lease, or the proposed one while its name is not used up. */
+const underWay = (
+  lease: DetectionFacts["lease"],
+  next: string | null,
+  proposal: DetectionFacts["proposal"],
+): string | null => {
+  if (lease.known && lease.value.state === "moving") return lease.value.holder;
+  const proposed = proposal.known ? proposal.value?.run : undefined;
+  return proposed !== undefined && proposed === next ? proposed : null;
 };
 
 /** As long as a request may be. */

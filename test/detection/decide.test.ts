@@ -1,13 +1,20 @@
 import { describe, expect, it } from "vitest";
-import type { DetectionFacts, Observation, Watch } from "../../functions/detection/decide.ts";
+import type {
+  DetectionFacts,
+  Observation,
+  Underway,
+  Watch,
+} from "../../functions/detection/decide.ts";
 import {
   aloneSeconds,
   decide,
   pageOf,
   quietSeconds,
   rivalsOf,
+  silentSeconds,
 } from "../../functions/detection/decide.ts";
 import type { AlarmChange } from "../../shared/alarm.ts";
+import type { EntryKind } from "../../shared/journal.ts";
 import type { Lease } from "../../shared/lease.ts";
 import { nextRun } from "../../shared/lease.ts";
 import type { Fact } from "../../shared/outcome.ts";
@@ -76,6 +83,7 @@ const facts = (differing: Partial<DetectionFacts> = {}): DetectionFacts => {
     watch: watch(both),
     proposal: known({ key: "alarm@1", run: "failover-1-1" }),
     pause: { is: "running" },
+    underway: known(null),
     ...differing,
     lease,
     nextRun: lease.known ? nextRun(lease.value) : null,
@@ -172,6 +180,14 @@ describe("what people are told, since nothing is done about it", () => {
     const all = facts(differing);
     return pageOf(decide(null, all), all);
   };
+  const wrote = (kind: EntryKind, secondsAgo: number): Fact<Underway> =>
+    known({
+      run: "failover-2-1",
+      kind,
+      text: "Warmed.",
+      atMilliseconds: now - secondsAgo * 1000,
+      patienceSeconds: silentSeconds + (kind === "asked" ? 1800 : 0),
+    });
   const long = { sinceMilliseconds: now - aloneSeconds * 1000 };
   const proposed = known({ key: "alarm@2", run: "failover-2-1" });
 
@@ -214,6 +230,19 @@ describe("what people are told, since nothing is done about it", () => {
       { lease: known({ ...held, epoch: 2, state: "moving" as const, holder: "failover-2-1" }) },
       { kind: "unreachable", key: "failover-2-1@2" },
     ],
+    [
+      "the run that moves the lease has written nothing for a quarter of an hour",
+      {
+        lease: known({ ...held, epoch: 2, state: "moving" as const, holder: "failover-2-1" }),
+        underway: wrote("did", silentSeconds),
+      },
+      { kind: "silent", text: expect.stringMatching(/nothing for 15 minutes.*Warmed\./) },
+    ],
+    [
+      "a proposed run has said nothing since people's time to answer was over",
+      { proposal: proposed, underway: wrote("asked", 1800 + silentSeconds) },
+      { kind: "silent", key: `failover-2-1@${now - (1800 + silentSeconds) * 1000}` },
+    ],
   ])("is that %s", (_what, differing, expected) => {
     expect(page(differing)).toMatchObject(expected);
   });
@@ -227,6 +256,8 @@ describe("what people are told, since nothing is done about it", () => {
   it.each<[string, Partial<DetectionFacts>]>([
     ["a failover that is proposed", {}],
     ["a run that goes on", { proposal: proposed }],
+    ["a run that wrote lately", { proposal: proposed, underway: wrote("did", silentSeconds - 1) }],
+    ["a run that asks", { proposal: proposed, underway: wrote("asked", 1800) }],
     ["a region without the lease", { region: "other" }],
     [
       "one observer of a region without the lease",

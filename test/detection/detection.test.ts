@@ -70,6 +70,7 @@ const fakes = (different: Partial<DetectionPorts> = {}, paging: Partial<PagingPo
         return { delivered: true };
       },
       count: async (region) => void counted.push(region),
+      newest: async () => null,
       endOf: async (run) => `${run} was refused: there is nothing to promote.`,
       ...paging,
     },
@@ -175,6 +176,24 @@ describe("the look of each minute", () => {
     const { ports, started } = fakes();
     await detect(ports, minutely);
     expect(started.map(({ run }) => run)).toEqual(["failover-4-2"]);
+  });
+
+  it("tells people once of a run that has died and left the lease moving", async () => {
+    const asked: string[] = [];
+    const newest = async (run: string) => {
+      asked.push(run);
+      const line = { kind: "did" as const, text: "Warmed.", atMilliseconds: now - 900_000 };
+      return { ...line, patienceSeconds: 900 };
+    };
+    const readLease = async () => ({ ...lease, epoch: 4, state: "moving" as const });
+    const { ports, posts, started } = fakes({ readLease }, { newest });
+    await detect(ports, minutely);
+    await detect(ports, minutely);
+    expect(asked[0]).toBe(lease.holder);
+    expect(posts).toEqual([
+      expect.stringMatching(/failover-3-1 has not ended.*nothing for 15 minutes.*Warmed\./),
+    ]);
+    expect(started).toEqual([]);
   });
 
   it("names a deploy that is under way as another explanation", async () => {
