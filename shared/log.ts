@@ -76,9 +76,10 @@ export const redact = (text: string, known: Iterable<string> = []): string => {
   return result;
 };
 
-const textLimit = 2000;
-const listLimit = 100;
-const depthLimit = 8;
+const brief = { text: 2000, list: 100, depth: 8 };
+
+/** For what must be kept whole: whoever keeps it bounds its size and refuses what is larger. */
+export const whole = { text: Number.POSITIVE_INFINITY, list: Number.POSITIVE_INFINITY, depth: 32 };
 
 /**
  * A copy of `value` that may be shown: secrets blanked, long texts, long lists and deep nests cut,
@@ -87,25 +88,24 @@ const depthLimit = 8;
 export const withoutSecrets = (
   value: unknown,
   known: Iterable<string> = [],
+  limits: typeof brief = brief,
   depth = 0,
 ): unknown => {
-  if (typeof value === "string") return redact(value, known).slice(0, textLimit);
+  const shown = (part: unknown) => withoutSecrets(part, known, limits, depth + 1);
+  if (typeof value === "string") return redact(value, known).slice(0, limits.text);
   if (typeof value === "bigint") return String(value);
   if (value === null || typeof value !== "object") return value;
-  if (depth >= depthLimit) return "[too deep]";
+  if (depth >= limits.depth) return "[too deep]";
   if (value instanceof Date) return value.toISOString();
   if (value instanceof Uint8Array) return `[${value.byteLength} bytes]`;
   if (value instanceof Error) {
-    return withoutSecrets({ name: value.name, message: value.message }, known, depth + 1);
+    return shown({ name: value.name, message: value.message });
   }
   if (Array.isArray(value)) {
-    return value.slice(0, listLimit).map((item) => withoutSecrets(item, known, depth + 1));
+    return value.slice(0, limits.list).map(shown);
   }
   return Object.fromEntries(
-    Object.entries(value).map(([key, field]) => [
-      key,
-      hides(key, field) ? blank : withoutSecrets(field, known, depth + 1),
-    ]),
+    Object.entries(value).map(([key, field]) => [key, hides(key, field) ? blank : shown(field)]),
   );
 };
 
