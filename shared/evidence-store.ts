@@ -140,15 +140,15 @@ export const s3Bucket = (client: S3Client, Bucket: string): EvidenceBucket => ({
   },
 });
 
-/** Source: Sign, `MessageType: DIGEST`, signatures of ECDSA keys are DER as in ANSI X9.62. */
+/** Source: Sign takes up to 4,096 bytes as they are; signatures of ECDSA keys are DER, as in ANSI X9.62. */
 export const kmsSign =
   (client: KMSClient, KeyId: string): Sign =>
-  async (digest) => {
+  async (text) => {
     const { Signature, KeyId: key } = await client.send(
       new SignCommand({
         KeyId,
-        Message: digest,
-        MessageType: "DIGEST",
+        Message: Buffer.from(text),
+        MessageType: "RAW",
         SigningAlgorithm: "ECDSA_SHA_256",
       }),
     );

@@ -30,13 +30,16 @@ export interface EvidenceRecord extends Unsigned {
   signature: {
     /** ARN of the KMS key. */
     key: string;
-    /** ECDSA on P-256 over that SHA-256, DER in base64: what KMS calls `ECDSA_SHA_256`. */
+    /** ECDSA on P-256 with SHA-256 over `signedText`, DER in base64: `ECDSA_SHA_256` of KMS. */
     value: string;
   };
 }
 
-/** Signs a digest of 32 bytes. Gives the key's ARN and the signature, DER in base64. */
-export type Sign = (digest: Uint8Array) => Promise<EvidenceRecord["signature"]>;
+/** Signs a short text. Gives the key's ARN and the signature, DER in base64. */
+export type Sign = (text: string) => Promise<EvidenceRecord["signature"]>;
+
+/** What is signed. It says what it is, so that no signature for something else can pass for one. */
+const signedText = (hash: string): string => `nightshift evidence 1 ${hash}`;
 
 export interface ChainEnd {
   sequence: number;
@@ -56,7 +59,7 @@ export const seal = async (
   const body = JSON.parse(JSON.stringify(withoutSecrets(draft.body, [], whole))) as Draft["body"];
   const unsigned: Unsigned = { format: 1, ...draft, body, sequence: sequence + 1, previous };
   const hash = sha256(canonical(unsigned));
-  return { ...unsigned, hash, signature: await sign(Buffer.from(hash, "hex")) };
+  return { ...unsigned, hash, signature: await sign(signedText(hash)) };
 };
 
 /** Sorts as the chain does, also where a program lists names. */
@@ -145,12 +148,11 @@ export const verifyChain = (files: readonly EvidenceFile[], expected: Expected):
 const ofItself = (record: EvidenceRecord, { keys }: Expected): Problem[] => {
   const { hash, signature, ...unsigned } = record;
   const of = `record ${record.sequence}`;
-  const text = canonical(unsigned);
-  if (sha256(text) !== hash) {
+  if (sha256(canonical(unsigned)) !== hash) {
     return [{ of, is: "changed", says: "Its content does not have the hash that it was given." }];
   }
-  const value = Buffer.from(signature.value, "base64");
-  return keys.some((key) => verifySignature("sha256", Buffer.from(text), key, value))
+  const [text, value] = [Buffer.from(signedText(hash)), Buffer.from(signature.value, "base64")];
+  return keys.some((key) => verifySignature("sha256", text, key, value))
     ? []
     : [
         {

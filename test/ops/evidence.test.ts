@@ -24,10 +24,10 @@ const written = async (count: number): Promise<EvidenceRecord[]> => {
       recordedAt: `2026-11-0${day}T03:00:00Z`,
       body: { verdict: "correct" },
     };
-    const record = await seal(draft, records.at(-1), async () => ({ key: "", value: "" }));
-    const { hash: _hash, signature: _signature, ...unsigned } = record;
-    const value = signBytes("sha256", Buffer.from(canonical(unsigned)), privateKey);
-    const signed = { ...record, signature: { key: "arn", value: value.toString("base64") } };
+    const signed = await seal(draft, records.at(-1), async (text) => ({
+      key: "arn",
+      value: signBytes("sha256", Buffer.from(text), privateKey).toString("base64"),
+    }));
     records.push(signed);
     writeFileSync(join(folder, fileNameOf(signed)), canonical(signed));
   }
