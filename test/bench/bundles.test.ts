@@ -13,15 +13,15 @@ import config from "../../nightshift.config.ts";
 
 /** As measured and a little more: who exceeds one looks at what was imported, then raises it. */
 const budgetKilobytes: Record<string, number> = {
-  canary: 215,
+  canary: 208,
   database: 325,
-  detection: 380,
-  failover: 700,
-  guard: 480,
-  readiness: 660,
+  detection: 330,
+  failover: 560,
+  guard: 340,
+  readiness: 445,
   remediation: 660,
-  slack: 345,
-  triage: 400,
+  slack: 305,
+  triage: 370,
 };
 
 const entries = functionEntries();

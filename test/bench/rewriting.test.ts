@@ -1,10 +1,17 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, stop } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import lean, { literalKeys, namedCommands } from "../../bundle.config.ts";
+import lean, {
+  literalKeys,
+  namedCommands,
+  namedErrors,
+  retriedErrors,
+} from "../../bundle.config.ts";
 import projectPackage from "../../package.json" with { type: "json" };
 
 const clients = Object.keys(projectPackage.dependencies).filter((name) =>
@@ -66,6 +73,110 @@ describe("the schemas of the AWS SDK, rewritten for the bundler", () => {
   it("leaves a key alone that stands for something else than a text of the same file", () => {
     const source = 'const _a = "A";\nimport { b } from "x";\nexport var x = { [_a]: 1, [b]: 2 };\n';
     expect(literalKeys(source)).toContain('{ "A": 1, [b]: 2 }');
+  });
+});
+
+describe("errors of the AWS SDK, of which a bundle holds those that our code names", () => {
+  let folder = "";
+  beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "nightshift-errors-"))));
+  afterAll(async () => {
+    rmSync(folder, { recursive: true, force: true });
+    await stop();
+  });
+
+  /** What a bundled client makes of an answer with that code. */
+  const thrown = async (status: number, type: string): Promise<Record<string, unknown>> => {
+    const outfile = join(folder, `${type}.mjs`);
+    await build({
+      stdin: {
+        resolveDir: process.cwd(),
+        contents: `
+          import { ConditionalCheckFailedException, DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
+          export const ask = async (endpoint) => {
+            const credentials = { accessKeyId: "a", secretAccessKey: "b" };
+            const client = new DynamoDBClient({ region: "eu-west-1", endpoint, credentials, maxAttempts: 1 });
+            try {
+              await client.send(new GetItemCommand({ TableName: "t", Key: { id: { S: "1" } } }));
+            } catch (error) {
+              return {
+                ours: error instanceof ConditionalCheckFailedException, isError: error instanceof Error,
+                name: error.name, message: error.message, item: error.Item, fault: error.$fault,
+                retryable: error.$retryable, status: error.$metadata?.httpStatusCode,
+              };
+            }
+          };`,
+      },
+      outfile,
+      bundle: true,
+      format: "esm",
+      platform: "node",
+      mainFields: ["module", "main"],
+      banner: {
+        js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+      },
+      plugins: lean,
+      logLevel: "silent",
+    });
+    const body = {
+      __type: `com.amazonaws.dynamodb.v20120810#${type}`,
+      message: "why",
+      Item: { a: { N: "1" } },
+    };
+    const server = createServer((_request, response) => {
+      response.writeHead(status, { "content-type": "application/x-amz-json-1.0" });
+      response.end(JSON.stringify(body));
+    });
+    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const bundled = await import(/* @vite-ignore */ pathToFileURL(outfile).href);
+      return await bundled.ask(`http://127.0.0.1:${port}`);
+    } finally {
+      server.close();
+    }
+  };
+
+  it("are told apart by class where our code does so, with what they carry", async () => {
+    expect(await thrown(400, "ConditionalCheckFailedException")).toMatchObject({
+      ours: true,
+      name: "ConditionalCheckFailedException",
+      item: { a: { N: "1" } },
+    });
+  });
+
+  it("keep name, message, fault and status when nobody names them", async () => {
+    expect(await thrown(400, "BackupInUseException")).toMatchObject({
+      ours: false,
+      isError: true,
+      name: "BackupInUseException",
+      message: "why",
+      fault: "client",
+      status: 400,
+    });
+    expect(await thrown(500, "InternalServerError")).toMatchObject({
+      fault: "server",
+      status: 500,
+    });
+  });
+
+  it("are tried again when their class says so, which no name tells", async () => {
+    expect(await thrown(400, "ReplicatedWriteConflictException")).toMatchObject({ retryable: {} });
+    const models = readFileSync(
+      "node_modules/@aws-sdk/client-dynamodb/dist-es/models/errors.js",
+      "utf8",
+    );
+    expect([...retriedErrors(models)]).toEqual(["ReplicatedWriteConflictException"]);
+  });
+
+  it("are found in the schemas of every client that has any", () => {
+    for (const client of clients) {
+      for (const file of schemaFiles(client)) {
+        const text = readFileSync(file, "utf8");
+        const left = namedErrors(text, () => false).match(/registerError\(/g) ?? [];
+        // The base class of the service, which is registered elsewhere.
+        expect(left, client).toHaveLength(1);
+      }
+    }
   });
 });
 
