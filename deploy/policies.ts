@@ -1,6 +1,7 @@
 import { automationPolicies } from "./policies/automation.ts";
 import { databasePolicies } from "./policies/database.ts";
 import { encryptionPolicies } from "./policies/encryption.ts";
+import { forwardingPolicies } from "./policies/forwarding.ts";
 import { independence } from "./policies/independence.ts";
 import { keepsakePolicies } from "./policies/keepsakes.ts";
 import { metricPolicies } from "./policies/metrics.ts";
@@ -42,4 +43,5 @@ export const policies: readonly Policy[] = [
   independence,
   ...metricPolicies,
   ...automationPolicies,
+  ...forwardingPolicies,
 ];

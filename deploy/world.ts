@@ -26,16 +26,39 @@ export const callOf = (
       names: ["a", "b", "c"].map((zone) => `${region}${zone}`),
       zoneIds: ["az1", "az2", "az3"],
     }),
-    "aws:ec2/getAmi:getAmi": () => ({
-      id: "ami-0123456789abcdef0",
-      imageId: "ami-0123456789abcdef0",
-    }),
+    "aws:ec2/getAmi:getAmi": () => machineImageFor(inputs as unknown as ImageQuery),
     "aws:route53/getZone:getZone": () => zoneOf(String(inputs.name)),
     "aws:iam/getPolicyDocument:getPolicyDocument": () => ({ json: policyJson(inputs) }),
   };
   const found = answers[token];
   if (!found) throw new Error(`deploy/world.ts does not know the look-up ${token}`);
   return found();
+};
+
+interface ImageQuery {
+  filters: { name: string; values: string[] }[];
+}
+
+/** Names of images as AWS gives them, the newest first: that of an older kernel is not always older. */
+const machineImages = ["arm64", "x86_64"].flatMap((architecture) =>
+  [
+    "-minimal-2023.12-kernel-6.12",
+    "-2023.12-kernel-6.18",
+    "-2023.12-kernel-6.12",
+    "-2023.12-kernel-6.1",
+  ].map((rest) => `al2023-ami${rest}-${architecture}`),
+);
+
+/** The newest one that all filters let through. Its id says which, so that a policy can judge it. */
+const machineImageFor = ({ filters }: ImageQuery) => {
+  const patterns = filters
+    .filter(({ name }) => name === "name")
+    .flatMap(({ values }) => values)
+    .map((value) => new RegExp(`^${value.replaceAll(".", "\\.").replaceAll("*", ".*")}$`));
+  const found = machineImages.find((name) => patterns.some((pattern) => pattern.test(name)));
+  if (!found) throw new Error("Your query returned no results");
+  const id = found.replace("al2023-ami", "ami");
+  return { id, imageId: id };
 };
 
 /** The account of this world has a zone for every domain but one, to see what becomes of that. */

@@ -44,7 +44,7 @@ export const alerts = (stage: Stage, region: Region): Alerts => {
     },
     { provider },
   );
-  (stage.config.alerts?.emails ?? []).forEach((endpoint, index) => {
+  stage.config.alerts.emails.forEach((endpoint, index) => {
     new aws.sns.TopicSubscription(
       named(`Alerts${index + 1}`, region),
       { topic: topic.arn, protocol: "email", endpoint },

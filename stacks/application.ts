@@ -7,6 +7,7 @@ import type { Network } from "./network.ts";
 import type { Statement } from "./permissions.ts";
 import { documentOf, readSecrets } from "./permissions.ts";
 import type { Keys, Secret, SecretName } from "./platform.ts";
+import { hasProxy } from "./proxy.ts";
 import type { Region } from "./regions.ts";
 import { named } from "./regions.ts";
 import type { Repository } from "./registry.ts";
@@ -35,13 +36,6 @@ const imageTag = "nightshift:image";
 
 /** The secrets that an instance reads, and no others. */
 const read: readonly SecretName[] = ["database", "cache", "signing-keys", "encryption-keys"];
-
-/**
- * Alarms that stop a refresh and undo it. They are named, since they are made of what is made here:
- * `stacks/alarms/application.ts` has them.
- */
-export const refreshAlarms = ({ prefix }: Stage): string[] =>
-  ["errors", "latency", "unhealthy-hosts"].map((name) => `${prefix}-${name}`);
 
 export const application = (stage: Stage, region: Region, parts: Parts): Application => {
   const { provider } = region;
@@ -72,27 +66,16 @@ export const application = (stage: Stage, region: Region, parts: Parts): Applica
       enabledMetrics: ["GroupInServiceInstances", "GroupDesiredCapacity", "GroupTotalInstances"],
       metricsGranularity: "1Minute",
       ...launch(stage, template),
-      instanceRefresh: {
-        strategy: "Rolling",
-        preferences: {
-          minHealthyPercentage: 100,
-          maxHealthyPercentage: 110,
-          instanceWarmup: "180",
-          // After a fifth, everything has to stay well for so long before the rest follows. Provider 7.20
-          // does not know the API's own BakeTime for after the last one.
-          checkpointPercentages: [20, 100],
-          checkpointDelay: "600",
-          skipMatching: true,
-          autoRollback: true,
-          alarmSpecification: { alarms: refreshAlarms(stage) },
-        },
-      },
       tags: [{ key: "Name", value: group, propagateAtLaunch: true }],
       // A deployment does not wait for an application that it cannot help.
       waitForCapacityTimeout: "0",
     },
-    // The fence empties the group and failover fills it: see the README of this folder.
-    { provider, ignoreChanges: ["minSize", "desiredCapacity"] },
+    // The fence empties the group and failover fills it; a release gives it a version of its template,
+    // once that version has shown itself: see the README of this folder.
+    {
+      provider,
+      ignoreChanges: ["minSize", "desiredCapacity", "launchTemplate", "mixedInstancesPolicy"],
+    },
   );
   scaling(stage, region, made);
   return {
@@ -102,7 +85,11 @@ export const application = (stage: Stage, region: Region, parts: Parts): Applica
   };
 };
 
-/** A version by its number: a rollback needs to know which one it goes back to. */
+/**
+ * What the group begins with, a version by its number: a rollback needs to know which one it goes back
+ * to. A later deployment only makes versions. The provider would save a new one in the group before it
+ * starts a refresh, which would then roll back to the new one (terraform-provider-aws#34189).
+ */
 const launch = (stage: Stage, template: aws.ec2.LaunchTemplate) => {
   const { spot } = stage.config.sizes.application;
   const version = template.latestVersion.apply(String);
@@ -194,6 +181,7 @@ const userData = (
     database_port: String(databasePort),
     cache_host: cacheHost,
     cache_port: String(cachePort),
+    behind_proxy: hasProxy(stage, region) ? "yes" : "",
     log_group: logGroup,
   };
   return $resolve(variables).apply((known) =>
@@ -264,6 +252,23 @@ const permissions = (
     actions: ["cloudwatch:PutMetricData"],
     resources: ["*"],
     conditions: { StringEquals: { "cloudwatch:namespace": "CWAgent" } },
+  },
+  // Commands of Nightshift's two documents, and no shell: a session takes a data channel as well. Source:
+  // "ec2messages, ssmmessages, and other API operations" in the Systems Manager user guide.
+  {
+    sid: "TakeCommands",
+    actions: [
+      "ec2messages:AcknowledgeMessage",
+      "ec2messages:DeleteMessage",
+      "ec2messages:FailMessage",
+      "ec2messages:GetEndpoint",
+      "ec2messages:GetMessages",
+      "ec2messages:SendReply",
+      "ssm:UpdateInstanceInformation",
+      "ssmmessages:CreateControlChannel",
+      "ssmmessages:OpenControlChannel",
+    ],
+    resources: ["*"],
   },
   // The agent asks for the group's name, and describing instances knows no resources.
   { sid: "KnowItsGroup", actions: ["ec2:DescribeTags"], resources: ["*"] },

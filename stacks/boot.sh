@@ -1,6 +1,7 @@
 # What an instance does at its first boot, and again whenever the application's container has ended.
-# `region`, `prefix`, `image`, `port`, `database_host`, `database_port`, `cache_host`, `cache_port` and
-# `log_group` stand above this in user data. No secret does: they are read here, and kept in memory.
+# `region`, `prefix`, `image`, `port`, `database_host`, `database_port`, `cache_host`, `cache_port`,
+# `behind_proxy` and `log_group` stand above this in user data. No secret does: they are read here, and
+# kept in memory.
 set -euo pipefail
 
 home=${ROOT:-}/opt/application
@@ -96,7 +97,10 @@ memory_metrics() {
   "agent": { "metrics_collection_interval": 60, "omit_hostname": true },
   "metrics": {
     "namespace": "CWAgent",
-    "append_dimensions": { "AutoScalingGroupName": "${aws:AutoScalingGroupName}" },
+    "append_dimensions": {
+      "AutoScalingGroupName": "${aws:AutoScalingGroupName}",
+      "InstanceId": "${aws:InstanceId}"
+    },
     "aggregation_dimensions": [["AutoScalingGroupName"]],
     "metrics_collected": {
       "mem": { "measurement": ["mem_used_percent"] },
@@ -113,6 +117,12 @@ boot() {
   mkdir -p "$home"
   curl --fail --silent --show-error --retry 5 --retry-all-errors --output "$trust" \
     "https://truststore.pki.rds.amazonaws.com/$region/$region-bundle.pem"
+  # RDS Proxy shows a certificate of ACM, which Amazon's public roots have signed, not those of RDS: the
+  # system trusts them, as patches bring them. Sources: "Best practices" in the guide to RDS Proxy, "How to
+  # configure and verify ACM certificates with trust stores". Without that file the boot ends here.
+  if [ -n "$behind_proxy" ]; then
+    cat "${ROOT:-}/etc/pki/tls/certs/ca-bundle.crt" >>"$trust"
+  fi
   install -m 700 "$0" "$home/application"
   # Without its secrets the instance ends its boot here, and the load balancer never sees it healthy.
   render

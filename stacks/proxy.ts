@@ -16,6 +16,10 @@ interface Parts {
   login: Secret;
 }
 
+/** Whether a region's instances go through RDS Proxy. */
+export const hasProxy = ({ config }: Stage, { role }: Region): boolean =>
+  role === "primary" && config.sizes.database.proxy === true;
+
 /**
  * Where the home region's instances connect to: the database itself, or RDS Proxy in front of it where
  * the operator has asked for one. It is not the default. Thirty instances with a small pool each are well
@@ -26,7 +30,7 @@ interface Parts {
  */
 export const databaseHost = (stage: Stage, region: Region, parts: Parts): Output<string> => {
   const { database, network, login } = parts;
-  if (!stage.config.sizes.database.proxy || region.role !== "primary") return database.host;
+  if (!hasProxy(stage, region)) return database.host;
   const { provider } = region;
   const name = `${stage.prefix}-database`;
   withinTheGroup(region, network.groups.application);

@@ -31,29 +31,13 @@ const steps: readonly Step[] = [
 
 const cooldownSeconds = 300;
 
-/** An empty group has no load to measure, so nothing scales a region that is fenced. */
+/**
+ * An empty group has no load to measure, so nothing scales a region that is fenced. Nothing does by the
+ * clock either: a scheduled action with a minimum starts instances wherever fewer are wanted, so the
+ * quiet hours are kept by the guard, which knows the lease (functions/guard/guard.ts).
+ */
 export const scaling = (stage: Stage, region: Region, group: aws.autoscaling.Group): void => {
   for (const step of steps) scaleBy(stage, region, group, step);
-  const { quiet, minimum } = stage.config.sizes.application;
-  // Only where users are while nothing is wrong: a night's minimum says nothing about a standby.
-  if (!quiet || region.role !== "primary") return;
-  const at = (name: string, recurrence: string, minSize: number) =>
-    new aws.autoscaling.Schedule(
-      named(name, region),
-      {
-        scheduledActionName: name.toLowerCase(),
-        autoscalingGroupName: group.name,
-        recurrence,
-        timeZone: "Etc/UTC",
-        minSize,
-        // Left as they are: -1 is the provider's word for it.
-        maxSize: -1,
-        desiredCapacity: -1,
-      },
-      { provider: region.provider },
-    );
-  at("Quiet", quiet.from, quiet.minimum);
-  at("Busy", quiet.until, minimum);
 };
 
 const scaleBy = (

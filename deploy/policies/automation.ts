@@ -13,6 +13,7 @@ const types = {
   queue: "aws:sqs/queue:Queue",
   schedule: "aws:scheduler/schedule:Schedule",
   target: "aws:cloudwatch/eventTarget:EventTarget",
+  subscription: "aws:sns/topicSubscription:TopicSubscription",
   topic: "aws:sns/topic:Topic",
   url: "aws:lambda/functionUrl:FunctionUrl",
 } as const;
@@ -270,6 +271,23 @@ const told: Policy = {
   },
 };
 
+const isTopic = (arn: string, topic: Resource): boolean =>
+  arn.startsWith(`arn:aws:sns:${topic.region}:`) && arn.endsWith(`:${nameOf(topic)}`);
+
+const subscribers: Policy = {
+  name: "every topic of alerts has somebody who hears what is told there",
+  check: (recording): Violation[] =>
+    ofType(recording, types.topic)
+      .filter((topic) => /-alerts$/.test(nameOf(topic)))
+      .filter(
+        (topic) =>
+          !ofType(recording, types.subscription).some(
+            ({ inputs, region }) => region === topic.region && isTopic(String(inputs.topic), topic),
+          ),
+      )
+      .map(({ name }) => ({ resource: name, problem: "alarms are told there, and nobody hears" })),
+};
+
 /** An alarm that sets off a scaling policy tells nobody else. */
 const scales = ({ inputs }: Resource): boolean =>
   ((inputs.alarmActions ?? []) as string[]).some((arn) => arn.startsWith("arn:aws:autoscaling:"));
@@ -312,5 +330,6 @@ export const automationPolicies: readonly Policy[] = [
   qualified,
   oneDoor,
   told,
+  subscribers,
   regionAlarms,
 ];

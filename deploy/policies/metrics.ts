@@ -14,10 +14,16 @@ interface Known {
  */
 export const knownMetrics: Readonly<Record<string, Known>> = {
   "AWS/ApplicationELB": {
-    dimensions: [["LoadBalancer"], ["LoadBalancer", "TargetGroup"]],
+    dimensions: [
+      ["LoadBalancer"],
+      ["LoadBalancer", "TargetGroup"],
+      ["AvailabilityZone", "LoadBalancer"],
+      ["AvailabilityZone", "LoadBalancer", "TargetGroup"],
+    ],
     metrics: [
       "HTTPCode_ELB_5XX_Count",
       "HTTPCode_Target_5XX_Count",
+      "HealthyHostCount",
       "RequestCount",
       "TargetResponseTime",
       "UnHealthyHostCount",

@@ -1,5 +1,5 @@
 import type { Policy } from "../policies.ts";
-import { kindOf } from "./resources.ts";
+import { kindOf, resourcesOf } from "./resources.ts";
 
 /**
  * What Nightshift changes at night, and what the next deployment therefore must leave as it finds it. A
@@ -47,8 +47,8 @@ export const moved: readonly Moved[] = [
   {
     kind: "autoscaling/group",
     name: /^ApplicationIn/,
-    fields: ["minSize", "desiredCapacity"],
-    by: "the fence empties the group, failover and scaling fill it",
+    fields: ["minSize", "desiredCapacity", "launchTemplate", "mixedInstancesPolicy"],
+    by: "the fence empties the group, failover and scaling fill it; a release gives it a version",
   },
   {
     kind: "ec2/securityGroup",
@@ -121,4 +121,22 @@ const noOwnRule: Policy = {
       })),
 };
 
-export const movePolicies: readonly Policy[] = [notUndone, noOwnRule];
+/**
+ * Who sizes a group has to know the lease, or to have seen its load. A scheduled action raises the number
+ * of instances to its minimum, and a policy of an exact number does the same, behind a fence as well.
+ * Source: "Scheduled scaling for Amazon EC2 Auto Scaling", "Scaling adjustment types".
+ */
+const noClock: Policy = {
+  name: "no group is sized by the clock or to a fixed number: a fence would not hold",
+  check: (recording) => [
+    ...resourcesOf(recording, "autoscaling/schedule").map(({ name }) => ({
+      resource: name,
+      problem: "would start instances in a region that has lost the lease",
+    })),
+    ...resourcesOf(recording, "autoscaling/policy")
+      .filter(({ inputs }) => inputs.adjustmentType !== "ChangeInCapacity")
+      .map(({ name }) => ({ resource: name, problem: "does not go by what runs already" })),
+  ],
+};
+
+export const movePolicies: readonly Policy[] = [notUndone, noOwnRule, noClock];

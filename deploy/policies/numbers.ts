@@ -1,5 +1,7 @@
+import { architectureOf, kernel } from "../../stacks/image.ts";
 import type { Policy, Violation } from "../policies.ts";
 import type { Recording, Resource } from "../recording.ts";
+import { releaseAlarms } from "../release-plan.ts";
 import { inputOf, listOf, present, resourcesOf, unlike } from "./resources.ts";
 
 /** What was promised for production, by resource. Zones are three, so two in each are six. */
@@ -125,31 +127,32 @@ const bounds = (group: Resource): Violation[] => {
     : [{ resource: group.name, problem: `${least}, ${wanted} and ${most} are out of order` }];
 };
 
-/** What stops a refresh has to be there: AWS refuses to begin one that watches an alarm it lacks. */
-const refreshes = (recording: Recording): Violation[] => {
+/**
+ * A release needs its alarms: AWS does not begin a refresh that watches one it lacks. And a deployment must
+ * not refresh by itself, since the provider saves the new version first, so that a rollback would go to
+ * the broken one (terraform-provider-aws#34189).
+ */
+const releases = (recording: Recording): Violation[] => {
   const alarms = resourcesOf(recording, "cloudwatch/metricAlarm");
-  return resourcesOf(recording, "autoscaling/group").flatMap((group) => {
-    const preferences = inputOf(group, "instanceRefresh.preferences") as
-      | Record<string, unknown>
-      | undefined;
-    const watched = (inputOf(group, "instanceRefresh.preferences.alarmSpecification.alarms") ??
-      []) as string[];
-    return [
-      ...(preferences?.autoRollback === true && watched.length > 0
-        ? []
-        : [{ resource: group.name, problem: "a refresh that goes wrong is not rolled back" }]),
-      ...watched
-        .filter(
-          (name) =>
-            !alarms.some(({ inputs, region }) => inputs.name === name && region === group.region),
-        )
-        .map((name) => ({ resource: group.name, problem: `nobody makes the alarm ${name} there` })),
-      ...(/^\$/.test(String(inputOf(group, "launchTemplate.version")))
-        ? [{ resource: group.name, problem: "a rollback needs a version by its number" }]
-        : []),
-    ];
-  });
+  return resourcesOf(recording, "autoscaling/group").flatMap((group) => [
+    ...(group.inputs.instanceRefresh
+      ? [{ resource: group.name, problem: "a refresh of the provider rolls back to nothing older" }]
+      : []),
+    ...releaseAlarms(recording.stage)
+      .filter(
+        (name) =>
+          !alarms.some(({ inputs, region }) => inputs.name === name && region === group.region),
+      )
+      .map((name) => ({ resource: group.name, problem: `nobody makes the alarm ${name} there` })),
+    ...(/^\$/.test(String(versionOf(group)))
+      ? [{ resource: group.name, problem: "a rollback needs a version by its number" }]
+      : []),
+  ]);
 };
+
+const versionOf = (group: Resource): unknown =>
+  inputOf(group, "launchTemplate.version") ??
+  inputOf(group, "mixedInstancesPolicy.launchTemplate.launchTemplateSpecification.version");
 
 const zones = (recording: Recording): Violation[] =>
   resourcesOf(recording, "autoscaling/group", "lb/loadBalancer").flatMap((one) => {
@@ -164,11 +167,11 @@ const zones = (recording: Recording): Violation[] =>
   });
 
 const capacity: Policy = {
-  name: "groups can be scaled and refreshed as they are declared, over three zones",
+  name: "groups can be scaled and released to as they are declared, over three zones",
   check: (recording) => [
     ...present(recording, { "autoscaling/group": 2 }),
     ...resourcesOf(recording, "autoscaling/group").flatMap(bounds),
-    ...refreshes(recording),
+    ...releases(recording),
     ...zones(recording),
     ...resourcesOf(recording, "lb/targetGroup").flatMap((one) =>
       number(one, "healthCheck.timeout") < number(one, "healthCheck.interval")
@@ -204,4 +207,19 @@ const imageOf = (template: Resource): string => {
   );
 };
 
-export const numberPolicies: readonly Policy[] = [numbers, capacity, sameImage];
+/** What a machine starts from: one line of kernels, for the processor that it has. */
+const sameMachine: Policy = {
+  name: "every machine starts the line of kernels that is named, for its own processor",
+  check: (recording) => [
+    ...present(recording, { "ec2/launchTemplate": 2 }),
+    ...resourcesOf(recording, "ec2/launchTemplate", "ec2/instance").flatMap(({ name, inputs }) => {
+      const image = String(inputs.imageId ?? inputs.ami);
+      const wanted = `-kernel-${kernel}-${architectureOf(String(inputs.instanceType))}`;
+      return /^ami-\d/.test(image) && image.endsWith(wanted)
+        ? []
+        : [{ resource: name, problem: `starts ${image}, and not …${wanted}` }];
+    }),
+  ],
+};
+
+export const numberPolicies: readonly Policy[] = [numbers, capacity, sameImage, sameMachine];

@@ -119,6 +119,9 @@ const partsOf = (text: string, own: string | null): { name: string; region: stri
     : { name: text, region: own };
 };
 
+/** AWS gives every region a bus of that name. */
+const isThere = (text: string): boolean => text.endsWith(":event-bus/default");
+
 const namedFirst: Policy = {
   name: "what is named by its name is there before whoever names it",
   check: (recording): Violation[] => {
@@ -129,7 +132,7 @@ const namedFirst: Policy = {
         resourcesOf(recording, kind).flatMap((resource) =>
           [inputOf(resource, path)]
             .flat()
-            .filter((text) => text !== undefined)
+            .filter((text) => text !== undefined && !isThere(String(text)))
             .flatMap((text) => {
               const { name, region } = partsOf(String(text), resource.region);
               const target = resourcesOf(recording, names).find(

@@ -25,11 +25,13 @@ export const whereOf = (from: string, to: string, witness: string): Where => {
 /** What a resource is, by its ARN in a policy of the stacks. The same words as tests find for calls. */
 const kinds: readonly [RegExp, string][] = [
   [/^dynamodb table\/.*-(coordination|journal)$/, "table $1"],
-  [/^lambda function:.*\/durable-execution\/\*$/, "execution failover"],
+  [/^lambda function:[a-z0-9-]*?-([a-z]+):\*\/durable-execution\/\*$/, "execution $1"],
   // IAM compares the request's name with the policy's: one with an alias is another than one without.
   [/^lambda function:[a-z0-9-]*?-([a-z]+):live$/, "alias $1"],
   [/^lambda function:[a-z0-9-]*?-([a-z]+)$/, "function $1"],
   [/^secretsmanager secret:.*\/([a-z-]+?)-(?:\?{6}|[A-Za-z]{6})$/, "secret $1"],
+  [/^cloudwatch alarm-mute-rule:/, "mute rules"],
+  [/^elasticache (replicationgroup|cluster|parametergroup):/, "cache $1"],
   [/^rds db:.*-quarantine-\*$/, "database quarantined"],
   [/^rds db:/, "database"],
   [/^rds auto-backup:/, "backups"],
@@ -41,6 +43,9 @@ const kinds: readonly [RegExp, string][] = [
   [/^route53 hostedzone\//, "zone"],
   [/^route53 healthcheck\//, "health check"],
   [/^acm certificate\//, "certificate"],
+  [/^ssm document\/.*-inspect-container$/, "document inspect"],
+  [/^ssm document\/.*-restart-container$/, "document restart"],
+  [/^ec2 instance\//, "instance"],
   [/^ecr repository\//, "repository"],
   [/^kms key\//, "key"],
   [/^iam role\//, "role"],
@@ -65,7 +70,6 @@ export const aboutOf = (resource: string): string => {
 /** Permissions that follow from a call, where one call takes more than one. With the source. */
 interface Implied {
   call: string;
-  about?: string;
   takes: string[];
   /** Where, seen from the function; where the call goes, when not given. */
   where?: Where;
@@ -101,12 +105,6 @@ const implied: readonly Implied[] = [
     source: "Secret encryption and decryption in AWS Secrets Manager",
   },
   {
-    call: "rds:ModifyDBInstance",
-    about: "database",
-    takes: ["rds:ModifyDBInstance parameter group", "iam:PassRole role"],
-    source: "Actions … for Amazon RDS: ModifyDBInstance; ModifyDBInstance, MonitoringRoleArn",
-  },
-  {
     call: "rds:CreateDBInstanceReadReplica",
     takes: [
       "rds:CreateDBInstanceReadReplica groups of a replica",
@@ -124,8 +122,19 @@ const free: readonly { call: string; source: string }[] = [
   { call: "sts:GetCallerIdentity", source: "GetCallerIdentity in the STS API reference" },
 ];
 
-/** Whoever uses the coordination table goes on with the other replicas when one does not answer. */
-const everywhere = { about: "table coordination", where: ["here", "there", "witness"] as const };
+/** What is done in several regions by whoever does it in one. */
+const everywhere: readonly { about: string; where: readonly Where[]; because: string }[] = [
+  {
+    about: "table coordination",
+    where: ["here", "there", "witness"],
+    because: "whoever uses it goes on with the other replicas when one does not answer",
+  },
+  {
+    about: "execution remediation",
+    where: ["here", "there"],
+    because: "a repair runs where its alarm rings, and is answered through any door",
+  },
+];
 
 /** Permissions for what no call of the function's own code asks for. */
 const ownServices: readonly { action: string; about: string; because: string }[] = [
@@ -142,16 +151,13 @@ const ownServices: readonly { action: string; about: string; because: string }[]
     "ec2:AssignPrivateIpAddresses",
     "ec2:UnassignPrivateIpAddresses",
   ].map((action) => ({ action, about: "*", because: "Lambda places it in the network" })),
-  {
-    action: "lambda:CheckpointDurableExecution",
-    about: "execution failover",
-    because: "the durable SDK's own client, which a simulation replaces",
-  },
-  {
-    action: "lambda:GetDurableExecutionState",
-    about: "execution failover",
-    because: "the durable SDK's own client, which a simulation replaces",
-  },
+  ...["failover", "remediation"].flatMap((job) =>
+    ["lambda:CheckpointDurableExecution", "lambda:GetDurableExecutionState"].map((action) => ({
+      action,
+      about: `execution ${job}`,
+      because: "the durable SDK's own client, which a simulation replaces",
+    })),
+  ),
   {
     action: "rds:CreateDBInstanceReadReplica",
     about: "database",
@@ -228,17 +234,13 @@ const neededFor = (calls: readonly CallMade[]): Map<string, CallMade> => {
   for (const call of calls) {
     if (free.some((each) => each.call === call.action)) continue;
     add(call);
-    if (call.about === everywhere.about) {
-      for (const where of everywhere.where) add({ ...call, where });
-    }
-    for (const { call: action, about, takes, where: elsewhere } of implied) {
-      if (action !== call.action || (about !== undefined && about !== call.about)) continue;
+    const wider = everywhere.find(({ about }) => about === call.about);
+    for (const where of wider?.where ?? []) add({ ...call, where });
+    for (const { call: action, takes, where: elsewhere } of implied) {
+      if (action !== call.action) continue;
       for (const taken of takes) {
         const [implies = "", ...words] = taken.split(" ");
-        // Over there instances are renamed and given parameters, and nothing is monitored anew.
-        if (implies === "iam:PassRole" && call.where !== "here") continue;
-        const where = implies === "iam:PassRole" ? "nowhere" : (elsewhere ?? call.where);
-        add({ ...call, action: implies, where, about: words.join(" ") });
+        add({ ...call, action: implies, where: elsewhere ?? call.where, about: words.join(" ") });
       }
     }
   }

@@ -1,5 +1,6 @@
 import type { Policy, Violation } from "../policies.ts";
 import type { Recording, Resource } from "../recording.ts";
+import { grantsOf } from "./grants.ts";
 import { inputOf, listOf, present, resourcesOf, statementsOf, unlike } from "./resources.ts";
 
 const everywhere = ["0.0.0.0/0", "::/0"];
@@ -235,4 +236,26 @@ const zonesProblem = (group: Resource, reaching: Set<string>): Violation[] => {
   ];
 };
 
-export const reachPolicies: readonly Policy[] = [nothingPublic, onlyDoors, isolated];
+/** A command's document runs over the control channel: only a session has data of its own. */
+const channels = /^ssmmessages:(Create|Open)DataChannel$/;
+
+/**
+ * Whoever may open a session on an instance that serves users could read every secret of the application
+ * there. The one way in is a machine that is made for an hour: docs/DEPLOY.md, the database's logins.
+ */
+const noSessions: Policy = {
+  name: "nobody can log in to a machine: no key, and no role that Session Manager needs",
+  check: (recording) => [
+    ...resourcesOf(recording, "ec2/launchTemplate", "ec2/instance")
+      .filter(({ inputs }) => inputs.keyName !== undefined)
+      .map(({ name }) => ({ resource: name, problem: "lets in whoever has its key" })),
+    ...grantsOf(recording)
+      .filter(({ action, effect }) => effect === "Allow" && channels.test(action))
+      .map(({ policy, action }) => ({ resource: policy, problem: `${action} lets sessions in` })),
+    ...resourcesOf(recording, "iam/rolePolicyAttachment")
+      .filter(({ inputs }) => /AmazonSSM|AmazonEC2RoleforSSM/.test(String(inputs.policyArn)))
+      .map(({ name }) => ({ resource: name, problem: "lets sessions in" })),
+  ],
+};
+
+export const reachPolicies: readonly Policy[] = [nothingPublic, onlyDoors, isolated, noSessions];

@@ -18,9 +18,20 @@ export const withoutResources = new Set([
   "ec2:DescribeSecurityGroups",
   "ec2:DescribeSubnets",
   "ec2:DescribeTags",
+  "ec2messages:AcknowledgeMessage",
+  "ec2messages:DeleteMessage",
+  "ec2messages:FailMessage",
+  "ec2messages:GetEndpoint",
+  "ec2messages:GetMessages",
+  "ec2messages:SendReply",
   "ecr:GetAuthorizationToken",
   "elasticloadbalancing:DescribeListeners",
   "elasticloadbalancing:DescribeRules",
+  "elasticloadbalancing:DescribeTargetHealth",
+  "rds:DescribeEvents",
+  "ssm:GetCommandInvocation",
+  "ssmmessages:CreateControlChannel",
+  "ssmmessages:OpenControlChannel",
   "xray:PutTelemetryRecords",
   "xray:PutTraceSegments",
 ]);
@@ -29,15 +40,29 @@ export const withoutResources = new Set([
 export const forced: Readonly<Record<string, string>> = {
   "cloudwatch:DescribeAlarms":
     "composite alarms are told of only to whom all are: DescribeAlarms, CloudWatch API reference",
+  "cloudwatch:GetMetricData":
+    "the resource is a dataset, and the metrics of AWS's services are in none: CloudWatch, Actions",
   "ec2:AssignPrivateIpAddresses": "of an interface that the Lambda service makes itself",
   "ec2:CreateNetworkInterface": "the interface has no id before it is made",
   "ec2:DeleteNetworkInterface":
     "with anything less the function may not reach its VPC: Lambda developer guide, Amazon VPC",
   "ec2:UnassignPrivateIpAddresses": "of an interface that the Lambda service makes itself",
+  "ssm:UpdateInstanceInformation":
+    "of the instance itself, whose id is not known before it is launched",
 };
 
 /** Resources that are named as far as their names are known before they exist. */
 export const patterns: readonly { resource: RegExp; action?: RegExp; because: string }[] = [
+  {
+    resource: /^arn:aws:ec2:[^*]+:instance\/\*$/,
+    action: /^ssm:SendCommand$/,
+    because: "instances come and go: a condition holds it to those of the application's group",
+  },
+  {
+    resource: /^arn:aws:cloudwatch:[^*]+:alarm-mute-rule:\*$/,
+    action: /^cloudwatch:ListAlarmMuteRules$/,
+    because: "people mute an alarm by a rule that they name as they like",
+  },
   {
     resource: /^arn:aws:rds:[^*]+:auto-backup:\*$/,
     action: /^rds:(Describe|Start)DBInstanceAutomatedBackups(Replication)?$/,
@@ -129,8 +154,6 @@ export const managedPolicies: Policy = {
 };
 
 const allowedManaged = new Set([
-  // The agents on the instances, and RDS's own monitoring, which only these policies are made for.
-  "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
-  "arn:aws:iam::aws:policy/CloudWatchAgentServerPolicy",
+  // RDS's own monitoring, which only this policy is made for.
   "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
 ]);

@@ -21,6 +21,8 @@ import { coordination } from "../../shared/coordination.ts";
 import { invoker } from "../../shared/invoke.ts";
 import { readLease } from "../../shared/lease.ts";
 import { logger } from "../../shared/log.ts";
+import { readPause } from "../../shared/pause.ts";
+import { minimumsAt } from "../../shared/quiet.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import { keepSettings, settingsOf } from "../../shared/settings.ts";
@@ -51,6 +53,8 @@ export const guardPorts = (runtime: Runtime): GuardPorts => {
     clock: runtime.clock,
     policy: { isolationSeconds, heartbeatSeconds },
     readLease: () => readLease(table),
+    readPause: () => readPause(table),
+    minimums: () => minimumsAt(runtime.config, region, runtime.clock.now()),
     readContact: () => readContact(table, region),
     writeContact: (contact) => writeContact(table, contact),
     database: (request) => functions.ask(region, database.name, request),
@@ -148,10 +152,17 @@ const capacity = (runtime: Runtime, region: string, name: string) => {
     );
     const group = AutoScalingGroups?.[0];
     if (!group) throw new Error(`Auto Scaling group ${name} was not found in ${region}`);
-    return { desired: group.DesiredCapacity ?? 0, running: group.Instances?.length ?? 0 };
+    const { DesiredCapacity: desired = 0, MinSize: minimum = 0, Instances = [] } = group;
+    return { desired, minimum, running: Instances.length };
+  };
+  const setMinimum = async (MinSize: number) => {
+    const sizes = { AutoScalingGroupName: name, MinSize };
+    await client.send(new UpdateAutoScalingGroupCommand(sizes));
   };
   return {
     capacity: look,
+    minimum: async () => (await look()).minimum,
+    setMinimum,
     emptyCapacity: async () => {
       await client.send(
         new UpdateAutoScalingGroupCommand({
@@ -169,13 +180,7 @@ const capacity = (runtime: Runtime, region: string, name: string) => {
       } = runtime.config.sizes.application;
       if (as === "standby") {
         // Without a desired number Auto Scaling raises it to the minimum, and leaves one that is above.
-        await client.send(
-          new UpdateAutoScalingGroupCommand({
-            AutoScalingGroupName: name,
-            MinSize: standbyMinimum,
-          }),
-        );
-        return;
+        return setMinimum(standbyMinimum);
       }
       const { desired } = await look();
       const group = { AutoScalingGroupName: name, MinSize: minimum };

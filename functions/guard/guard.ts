@@ -3,6 +3,8 @@ import type { Contact, FenceLayer } from "../../shared/contact.ts";
 import type { Lease } from "../../shared/lease.ts";
 import type { Fact } from "../../shared/outcome.ts";
 import { observed, sentence } from "../../shared/outcome.ts";
+import type { Pause } from "../../shared/pause.ts";
+import { whilePaused } from "../../shared/pause.ts";
 import type { DatabaseSettings } from "../../shared/settings.ts";
 import type { DatabaseAnswers, DatabaseRequest, Logins } from "../database/decide.ts";
 import { isFenced, isOpen } from "../database/decide.ts";
@@ -29,6 +31,11 @@ export interface GuardPorts {
   emptyCapacity(): Promise<void>;
   /** To what a region runs that is the active one or stands by, by the operator's file. */
   restoreCapacity(as: "active" | "standby"): Promise<void>;
+  /** What the group keeps at this time of day and at the others; null without quiet hours here. */
+  minimums(): { now: number; otherwise: number } | null;
+  minimum(): Promise<number>;
+  setMinimum(instances: number): Promise<void>;
+  readPause(): Promise<Pause>;
   databaseSettings(): Promise<DatabaseSettings>;
   keepSettings(settings: DatabaseSettings): Promise<void>;
   /** Kept by the execution environment between events, and lost with it. */
@@ -57,7 +64,9 @@ export const watch = async (ports: GuardPorts, request: GuardRequest): Promise<G
   const beats = request.do === "watch" ? Math.max(1, Math.floor(60 / heartbeatSeconds)) : 1;
   const start = ports.clock.now();
   let report = await beat(ports, true);
-  if (request.do === "watch" && report.role === "active") await keepSettings(ports);
+  if (request.do === "watch" && report.role === "active") {
+    await Promise.all([keepSettings(ports), keepMinimum(ports, report.epoch)]);
+  }
   for (let count = 1; count < beats; count += 1) {
     const due = start + count * heartbeatSeconds * 1000;
     // A beat that would fall into the next minute belongs to the next invocation.
@@ -82,6 +91,26 @@ const keepSettings = async (ports: GuardPorts): Promise<void> => {
   if (text === ports.memory.settings) return;
   await ports.keepSettings(settings.value);
   ports.memory.settings = text;
+};
+
+/**
+ * The minimum of the quiet hours, and that of the others after them. A scheduled action of Auto Scaling
+ * knows nothing of the lease: it would start instances behind a fence, whose minimum is 0. Here only one
+ * of the two numbers is exchanged for the other: any other number is a fence's, or somebody's own.
+ */
+const keepMinimum = async (ports: GuardPorts, epoch: number | null): Promise<void> => {
+  const wanted = ports.minimums();
+  if (!wanted) return;
+  const kept = await observed("capacity", ports.clock.now, async () => {
+    if ((await ports.minimum()) !== wanted.otherwise) return false;
+    const [lease, pause] = await Promise.all([ports.readLease(), ports.readPause()]);
+    const isHere = lease.region === ports.region && lease.epoch === epoch;
+    if (!isHere || lease.state !== "held" || whilePaused(pause)) return false;
+    await ports.setMinimum(wanted.now);
+    return true;
+  });
+  if (!kept.known) ports.log("the minimum of this hour was not set", { why: kept.why });
+  else if (kept.value) ports.log("the minimum of this hour was set", wanted);
 };
 
 const beat = async (ports: GuardPorts, isFirst: boolean): Promise<GuardReport> => {

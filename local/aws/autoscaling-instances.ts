@@ -61,6 +61,8 @@ export interface ScalingPorts {
     /** The number that a version stands for now: `$Default`, `$Latest` or a number. */
     templateVersion?(region: Place, template: string, version: string): number | undefined;
   };
+  /** Of the alarm of that name; undefined when there is none. What an instance refresh heeds. */
+  alarmState?: (region: Place, name: string) => string | undefined;
 }
 
 /** What new instances are started from. */

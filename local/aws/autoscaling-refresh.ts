@@ -3,7 +3,6 @@ import type {
   DescribeInstanceRefreshesCommandInput,
   InstanceRefresh,
   InstanceRefreshStatus,
-  RefreshPreferences,
   RollbackDetails,
   RollbackInstanceRefreshCommandInput,
   StartInstanceRefreshCommandInput,
@@ -15,6 +14,12 @@ import type {
   InstanceState,
   ScalingPorts,
 } from "./autoscaling-instances.ts";
+import {
+  checkRefresh,
+  type Watched,
+  watchedOf,
+  whyNoRollback,
+} from "./autoscaling-refresh-input.ts";
 import { templateShown } from "./autoscaling-shown.ts";
 import { duration } from "./durations.ts";
 import { pageOf } from "./paging.ts";
@@ -29,6 +34,7 @@ export interface Rolling {
   terminate(group: GroupState, instance: InstanceState, cause: string): void;
   targets: ScalingPorts["targets"];
   launchData: NonNullable<ScalingPorts["machines"]>["launchData"] | undefined;
+  alarmState: ScalingPorts["alarmState"];
 }
 
 interface Refresh {
@@ -42,18 +48,24 @@ interface Refresh {
   total: number;
   remaining: number;
   minimumPercent: number;
+  maximumPercent: number;
   warmupSeconds: number;
+  watched: Watched;
+  /** When its bake time ends; undefined until every instance is replaced. */
+  bakedAt: number | undefined;
   /** Of a cancelled one: instances on their way come up first. */
   waits: boolean;
   timer: Timer | undefined;
   /** What the group is to be started from when it is over; none for the same as before. */
   desired: Blueprint | undefined;
   rollback: RollbackDetails | undefined;
+  reason?: string;
 }
 
 const active: InstanceRefreshStatus[] = [
   "Pending",
   "InProgress",
+  "Baking",
   "Cancelling",
   "RollbackInProgress",
 ];
@@ -87,7 +99,7 @@ export const instanceRefreshes = (surroundings: Surroundings, rolling: Rolling) 
   return {
     StartInstanceRefresh: (input: StartInstanceRefreshCommandInput, call: Call) => {
       const group = rolling.groupOf(call, input.AutoScalingGroupName);
-      refuseUnmodelled(input);
+      checkRefresh(input, group, rolling);
       const running = underWay(group);
       if (running) throw inProgress(running.id);
       return { InstanceRefreshId: start(group, input).id };
@@ -104,7 +116,7 @@ export const instanceRefreshes = (surroundings: Surroundings, rolling: Rolling) 
       const running = underWay(rolling.groupOf(call, input.AutoScalingGroupName));
       if (!running || running.status === "RollbackInProgress") throw noneActive();
       refuseRollback(rolling, running);
-      rollBack(surroundings, running);
+      rollBack(surroundings, running, "Manual rollback was initiated.");
       return { InstanceRefreshId: running.id };
     },
     DescribeInstanceRefreshes: (input: DescribeInstanceRefreshesCommandInput, call: Call) => {
@@ -121,11 +133,20 @@ export const instanceRefreshes = (surroundings: Surroundings, rolling: Rolling) 
 const newRefresh = (
   { random, timeline }: Surroundings,
   group: GroupState,
-  { Preferences = {}, DesiredConfiguration }: StartInstanceRefreshCommandInput,
+  input: StartInstanceRefreshCommandInput,
 ): Refresh => {
-  const { MinHealthyPercentage, InstanceWarmup }: RefreshPreferences = Preferences;
+  const { DesiredConfiguration, Preferences = {} } = input;
+  const { InstanceWarmup, SkipMatching } = Preferences;
   const template = DesiredConfiguration?.LaunchTemplate;
-  const old = new Set(instancesOf(group).map(({ launched }) => launched.id));
+  const desired = template && {
+    launchTemplate: template.LaunchTemplateId ?? template.LaunchTemplateName ?? "",
+    templateVersion: template.Version ?? "$Default",
+  };
+  const old = new Set(
+    instancesOf(group)
+      .filter((one) => !SkipMatching || !matches(one, desired ?? group))
+      .map(({ launched }) => launched.id),
+  );
   return {
     id: random.id(),
     group,
@@ -135,33 +156,25 @@ const newRefresh = (
     old,
     total: old.size,
     remaining: old.size,
-    minimumPercent: MinHealthyPercentage ?? 90,
+    minimumPercent: Preferences.MinHealthyPercentage ?? 90,
+    maximumPercent: Preferences.MaxHealthyPercentage ?? 100,
     warmupSeconds: InstanceWarmup ?? group.graceSeconds,
     waits: true,
     timer: undefined,
-    desired: template && {
-      launchTemplate: template.LaunchTemplateId ?? template.LaunchTemplateName ?? "",
-      templateVersion: template.Version ?? "$Default",
-    },
+    desired,
     rollback: undefined,
+    watched: watchedOf(input),
+    bakedAt: undefined,
   };
 };
 
-/**
- * What a rollback goes back to has to be fixed: a desired configuration was given, and the group's own
- * version is a number whose image is named by its id. Source: API reference of RollbackInstanceRefresh;
- * the words of the refusal are not published.
- */
-const refuseRollback = ({ launchData }: Rolling, { group, desired }: Refresh) => {
-  const { launchTemplate, templateVersion } = group;
-  const image = launchData?.(group.region, launchTemplate, templateVersion)?.ImageId;
-  const why = !desired
-    ? "no desired configuration was specified for it"
-    : templateVersion.startsWith("$")
-      ? `the Auto Scaling group uses the launch template's ${templateVersion} version`
-      : image?.startsWith("resolve:ssm:")
-        ? "the launch template names its image by a parameter"
-        : undefined;
+/** By the template as the group names it, and the version by its number. */
+const matches = ({ launched }: InstanceState, { launchTemplate, templateVersion }: Blueprint) =>
+  launched.launchTemplate === launchTemplate && `${launched.templateVersion}` === templateVersion;
+
+/** Source: API reference of RollbackInstanceRefresh; the words of the refusal are not published. */
+const refuseRollback = (rolling: Rolling, { group, desired }: Refresh) => {
+  const why = whyNoRollback(group, desired !== undefined, rolling);
   if (why === undefined) return;
   throw new AwsError(
     "IrreversibleInstanceRefreshFault",
@@ -170,10 +183,10 @@ const refuseRollback = ({ launchData }: Rolling, { group, desired }: Refresh) =>
 };
 
 /** What has been replaced is replaced again, from what the group was started from before. */
-const rollBack = ({ timeline }: Surroundings, refresh: Refresh) => {
+const rollBack = ({ timeline }: Surroundings, refresh: Refresh, RollbackReason: string) => {
   const { group, old } = refresh;
   refresh.rollback = {
-    RollbackReason: "Manual rollback was initiated.",
+    RollbackReason,
     RollbackStartTime: new Date(timeline.now()),
     PercentageCompleteOnRollback: percentOf(refresh),
     InstancesToUpdateOnRollback: refresh.remaining,
@@ -183,7 +196,25 @@ const rollBack = ({ timeline }: Surroundings, refresh: Refresh) => {
   refresh.total = refresh.old.size;
   refresh.remaining = refresh.total;
   refresh.status = "RollbackInProgress";
+  refresh.watched = { ...refresh.watched, alarms: [], bakeSeconds: 0 };
   group.rolling = undefined;
+};
+
+/** An alarm ends the refresh, or turns it round; a rollback is not watched by what set it off. */
+const heedAlarms = (
+  surroundings: Surroundings,
+  { alarmState }: Rolling,
+  refresh: Refresh,
+  end: (status: InstanceRefreshStatus) => void,
+) => {
+  if (refresh.status !== "InProgress" && refresh.status !== "Baking") return;
+  const { alarms, rollsBack } = refresh.watched;
+  const raised = alarms.filter((name) => alarmState?.(refresh.group.region, name) === "ALARM");
+  if (raised.length === 0) return;
+  const why = `CloudWatch alarms in ALARM state: ${raised.join(", ")}`;
+  if (rollsBack) return rollBack(surroundings, refresh, `Automatic rollback: ${why}`);
+  refresh.reason = why;
+  end("Failed");
 };
 
 const instancesOf = (group: GroupState): InstanceState[] =>
@@ -193,52 +224,69 @@ const instancesOf = (group: GroupState): InstanceState[] =>
 
 /** One look at the group, and what it allows next. Control loops of a dead region do nothing. */
 const advance = (surroundings: Surroundings, rolling: Rolling, refresh: Refresh) => {
-  const { group, old } = refresh;
+  const { group } = refresh;
   const { timeline, network } = surroundings;
   if (network.state(group.region) === "dead") return;
   if (refresh.status === "Pending") refresh.status = "InProgress";
+  const end = (status: InstanceRefreshStatus) => finish(timeline.now(), refresh, status);
+  heedAlarms(surroundings, rolling, refresh, end);
+  if (refresh.endedAt !== undefined) return;
   const present = instancesOf(group);
+  const { old } = refresh;
   for (const id of old) if (!present.some(({ launched }) => launched.id === id)) old.delete(id);
   const fresh = present.filter(({ launched }) => !old.has(launched.id));
   const ready = fresh.filter((one) => isReady(rolling, refresh, one, timeline.now()));
   const wanted = group.desired + (group.surge ?? 0);
   const onTheirWay = fresh.length - ready.length + Math.max(0, wanted - present.length);
   refresh.remaining = Math.min(refresh.total, old.size + onTheirWay);
-  const end = (status: InstanceRefreshStatus) => {
-    Object.assign(refresh, { status, endedAt: timeline.now() });
-    group.surge = 0;
-    // "Once the instance refresh succeeds", the group takes the desired configuration over.
-    if (status === "Successful" && refresh.desired) Object.assign(group, refresh.desired);
-    group.rolling = undefined;
-    refresh.timer?.cancel();
-  };
   if (refresh.status === "Cancelling") {
     if (!refresh.waits || onTheirWay === 0) end("Cancelled");
     return;
   }
   if (old.size === 0) {
-    if (onTheirWay === 0) end(refresh.rollback ? "RollbackSuccessful" : "Successful");
+    if (onTheirWay === 0) bake(timeline.now(), refresh, end);
     return;
   }
   replace(rolling, refresh, present, onTheirWay);
 };
 
+/** "The amount of time to wait at the end of an instance refresh before it is considered complete." */
+const bake = (now: number, refresh: Refresh, end: (status: InstanceRefreshStatus) => void) => {
+  if (refresh.rollback) return end("RollbackSuccessful");
+  refresh.group.surge = 0;
+  refresh.bakedAt ??= now + refresh.watched.bakeSeconds * 1000;
+  if (now >= refresh.bakedAt) end("Successful");
+  else refresh.status = "Baking";
+};
+
+const finish = (now: number, refresh: Refresh, status: InstanceRefreshStatus) => {
+  const { group, desired, timer } = refresh;
+  Object.assign(refresh, { status, endedAt: now });
+  group.surge = 0;
+  // "Once the instance refresh succeeds", the group takes the desired configuration over.
+  if (status === "Successful" && desired) Object.assign(group, desired);
+  group.rolling = undefined;
+  timer?.cancel();
+};
+
 const replace = (
   rolling: Rolling,
-  { group, old, minimumPercent }: Refresh,
+  { group, old, minimumPercent, maximumPercent }: Refresh,
   present: InstanceState[],
   onTheirWay: number,
 ) => {
   const oldest = present.filter(({ launched }) => old.has(launched.id));
+  const more = Math.max(1, Math.floor((group.desired * (maximumPercent - 100)) / 100));
   if (minimumPercent >= 100 && !group.surge) {
-    group.surge = 1;
+    group.surge = Math.min(more, oldest.length);
     rolling.converge(group, "an instance refresh launches before it terminates");
     return;
   }
   if (minimumPercent >= 100 && onTheirWay > 0) return;
+  const surplus = group.surge ?? 0;
   group.surge = 0;
   const kept = Math.ceil((group.desired * minimumPercent) / 100);
-  const batch = minimumPercent >= 100 ? 1 : Math.max(1, group.desired - kept);
+  const batch = minimumPercent >= 100 ? surplus : Math.max(1, group.desired - kept);
   const going = oldest.slice(0, Math.max(0, batch - onTheirWay));
   for (const instance of going) rolling.terminate(group, instance, cause);
   if (going.length > 0) rolling.converge(group, cause);
@@ -267,6 +315,7 @@ const shown = (refresh: Refresh): InstanceRefresh => ({
   PercentageComplete: percentOf(refresh),
   InstancesToUpdate: refresh.remaining,
   Strategy: "Rolling",
+  ...(refresh.reason ? { StatusReason: refresh.reason } : {}),
   ...(refresh.rollback ? { RollbackDetails: refresh.rollback } : {}),
   ...(refresh.desired
     ? {
@@ -281,6 +330,7 @@ const shown = (refresh: Refresh): InstanceRefresh => ({
   Preferences: {
     MinHealthyPercentage: refresh.minimumPercent,
     InstanceWarmup: refresh.warmupSeconds,
+    ...refresh.watched.shown,
   },
 });
 
@@ -295,22 +345,3 @@ const noneActive = () =>
     "ActiveInstanceRefreshNotFoundFault",
     "No in progress or pending Instance Refresh found",
   );
-
-const modelledPreferences = ["MinHealthyPercentage", "InstanceWarmup", "SkipMatching"];
-
-const refuseUnmodelled = ({
-  Strategy,
-  DesiredConfiguration,
-  Preferences = {},
-}: StartInstanceRefreshCommandInput) => {
-  const given = Object.entries(Preferences).filter(([, value]) => value !== undefined);
-  const other = given.map(([name]) => name).find((name) => !modelledPreferences.includes(name));
-  const what = Strategy === "ReplaceRootVolume" ? Strategy : other;
-  const unmodelled =
-    what ??
-    (DesiredConfiguration?.MixedInstancesPolicy ? "MixedInstancesPolicy" : undefined) ??
-    (Preferences.SkipMatching ? "SkipMatching" : undefined);
-  if (!unmodelled) return;
-  const message = `auto-scaling: an instance refresh with ${unmodelled} is not modelled`;
-  throw new AwsError("NotImplemented", message, { status: 501 });
-};

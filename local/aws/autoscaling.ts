@@ -49,6 +49,7 @@ export const autoscaling = (surroundings: Surroundings, ports: ScalingPorts) => 
         terminate: instances.terminate,
         targets,
         launchData: ports.machines?.launchData,
+        alarmState: ports.alarmState,
       }),
     },
   };

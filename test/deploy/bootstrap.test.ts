@@ -6,7 +6,7 @@ import { names } from "../../drills/names.ts";
 import { runStatement } from "../../functions/database/database.ts";
 import type { DatabaseAnswers, DatabaseRequest } from "../../functions/database/decide.ts";
 import { isFenced, isOpen, looks, sessionPolicyOf } from "../../functions/database/decide.ts";
-import { postgresConnect } from "../../functions/database/postgres.ts";
+import { postgresConnect } from "../../shared/postgres.ts";
 import { statements } from "../../functions/database/statements.ts";
 import type { Address } from "../../local/postgres/engine.ts";
 import { type RealEngine, realEngine } from "../../local/postgres/real.ts";

@@ -28,6 +28,7 @@ const services = () => {
   });
   const scaling = autoscaling(surroundings, {
     machines,
+    alarmState: watch.stateOf,
     targets: balancing.targets,
     launch: async () => ({
       send: async () => {
@@ -46,6 +47,7 @@ const services = () => {
     groupData: scaling.groupData,
     ailmentsOf: scaling.ailmentsOf,
     databaseData: async () => [],
+    cacheData: async () => [],
   });
   return { timeline, faults, surroundings, machines, events, watch, balancing, scaling };
 };

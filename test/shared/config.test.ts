@@ -45,6 +45,9 @@ describe("nightshift.config.ts", () => {
     [{ "domain.name": undefined }, "domain.name", "nothing", /app\.example\.com/],
     [{ "domain.zone": "example.org" }, "domain.name", '"app.example.com"', /example\.org/],
     [{ "domain.tll": 5 }, "domain.tll", "a field of that name", /spelling/],
+    [{ alerts: undefined }, "alerts", "nothing", /alerts\.emails, one address or more/],
+    [{ "alerts.emails": [] }, "alerts.emails", "[]", /alerts\.emails, one address or more/],
+    [{ "alerts.emails": ["night"] }, "alerts.emails[0]", '"night"', /an e-mail address/],
     [{ "slack.channel": "#operations" }, "slack.channel", '"#operations"', /C012AB3CD/],
     [{ "sizes.application.desired": 1 }, "sizes.application.desired", "1", /6 to 30/],
     [{ "sizes.application.maximum": 1 }, "sizes.application.maximum", "1", /6 or more/],
@@ -71,10 +74,22 @@ describe("nightshift.config.ts", () => {
       /6 to 30 .*never Spot/,
     ],
     [
-      { "sizes.application.quiet": { from: "0 22 * * *", until: "0 5 * * *", minimum: 7 } },
+      { "sizes.application.quiet": { from: "22:00", until: "05:00", minimum: 7 } },
       "sizes.application.quiet.minimum",
       "7",
       /1 to 6/,
+    ],
+    [
+      { "sizes.application.quiet": { from: "0 22 * * *", until: "05:00", minimum: 3 } },
+      "sizes.application.quiet.from",
+      '"0 22 * * *"',
+      /a time of day in UTC such as 22:00/,
+    ],
+    [
+      { "sizes.application.quiet": { from: "05:00", until: "05:00", minimum: 3 } },
+      "sizes.application.quiet.until",
+      '"05:00"',
+      /another time/,
     ],
     [
       { "sizes.database.storageGigabytes": 600 },
