@@ -5,6 +5,9 @@ export const names = {
   journal: "nightshift-journal",
   database: "platform",
   group: "platform",
+  cache: "platform-cache",
+  /** With the caches' token; only where a platform has caches. */
+  cacheSecret: "platform/cache",
   loadBalancer: "platform",
   /** The application's container, the same in every region, and the machine image it runs on. */
   image: {
@@ -17,7 +20,11 @@ export const names = {
   parameterGroup: "platform-postgres18",
   master: "platform_master",
   nightshiftLogin: "nightshift",
-  secrets: { application: "platform/database", nightshift: "platform/nightshift", slack: "slack" },
+  secrets: {
+    application: "platform/database",
+    nightshift: "platform/nightshift",
+    slack: "slack",
+  },
 } as const;
 
 /** What the command line of operators is told to call them. */

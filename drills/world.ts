@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import { bootstrap } from "../deploy/bootstrap.ts";
-import type { RunningInstance } from "../local/aws/autoscaling-instances.ts";
 import { publicListeners } from "../local/aws/elbv2-listener.ts";
 import type { Observer } from "../local/aws/endpoint.ts";
 import { faults } from "../local/aws/faults.ts";
@@ -21,11 +20,11 @@ import type { FunctionDefinition } from "../local/lambda/host.ts";
 import { folderStore } from "../local/lambda/store.ts";
 import { listenForUrl } from "../local/lambda/url.ts";
 import { workerHost } from "../local/lambda/workers.ts";
-import { bundleLedger, launchLedger } from "../local/ledger/process.ts";
 import { ledgerAccounts, ledgerSchema, seedAccounts } from "../local/ledger/schema.ts";
 import { loadGenerator, throughName } from "../local/load/generator.ts";
 import { internet, network } from "../local/network.ts";
 import { realEngine } from "../local/postgres/real.ts";
+import { servedCaches } from "../local/redis/served.ts";
 import { slackStandIn } from "../local/slack/slack.ts";
 import { scaledTimeline } from "../local/time/scaled.ts";
 import operatorsConfig from "../nightshift.config.ts";
@@ -34,6 +33,7 @@ import { grantFirst } from "../shared/lease.ts";
 import { keepProof, type Proof } from "../shared/proof.ts";
 import { seededRandom } from "../shared/random.ts";
 import { deployAutomation, functionsOf } from "./automation.ts";
+import { image, launch } from "./instances.ts";
 import { names, tablesIn } from "./names.ts";
 import { buildPlatform, type DatabaseSite, type Platform } from "./platform.ts";
 import { smaller } from "./sizes.ts";
@@ -48,6 +48,10 @@ export interface WorldOptions {
   transfersPerSecond: number;
   /** What differs from the operator's own policy. */
   policy?: Partial<Config["failover"]>;
+  /** What else differs from the operator's file; not checked again, so it may go beyond its bounds. */
+  configured?(config: Config): Config;
+  /** False for a platform without alarms and repairs: AWS's own services publish no metrics then. */
+  repairs?: boolean;
   /** Every line that a function logs. */
   log(line: string, source: { region: string; name: string }): void;
   /** Something in the local AWS or in an unattended part of the drill broke. */
@@ -92,11 +96,13 @@ const build = async (options: WorldOptions, stack: Stack) => {
     port: front.port,
     password: random.id,
     slack: { signingSecret: slackPlace.signingSecret, botToken: slackPlace.botToken },
+    cacheToken: `${random.id()}${random.id()}`,
     migrate,
     onDatabase: (site) => void ground.late.sites.push(site),
   });
   const automation = await startAutomation(aws, platform, {
     host,
+    repairs: options.repairs !== false,
     slackUrl: ground.slackUrl,
     endpoint: endpoints.get(config.regions.standby) ?? "",
   });
@@ -145,7 +151,8 @@ const cloudOf = ({ cloud: built }: Late): Cloud => {
 type Ground = Awaited<ReturnType<typeof layGround>>;
 
 /** Everything under the cloud: time, network, names, servers and load balancers' addresses. */
-const layGround = async ({ seed, speed, policy, onError }: WorldOptions, stack: Stack) => {
+const layGround = async (options: WorldOptions, stack: Stack) => {
+  const { seed, speed, onError } = options;
   const random = seededRandom(`drill ${seed}`);
   const origin = Date.now();
   const timeline = scaledTimeline({ speed, origin, realStart: origin }, onError);
@@ -155,7 +162,7 @@ const layGround = async ({ seed, speed, policy, onError }: WorldOptions, stack: 
   const late: Late = { sites: [], endpoints: new Map(), databasesHurry: 1 };
   const dns = await dnsServer((name, type) => cloudOf(late).names.answer(name, type), { onError });
   stack.push("DNS server", dns.close);
-  const config = drillConfig(`${dns.host}:${dns.port}`, policy);
+  const config = drillConfig(`${dns.host}:${dns.port}`, options);
   const engine = await realEngine({
     timeline,
     random,
@@ -197,7 +204,8 @@ const raiseCloud = async (options: WorldOptions, ground: Ground, stack: Stack) =
   const { timeline, random, regions, folder, late, dns, config, engine, front } = ground;
   const { primary, standby, witness } = config.regions;
   const { onError, observe, lambda, onEvent } = options;
-  const ledgerEntry = await bundleLedger(folder);
+  const caches = servedCaches({ now: timeline.now });
+  const booted = await image(folder, caches.authority, random.id);
   const configFile = join(folder, "nightshift.config.ts");
   await writeFile(configFile, `export default ${JSON.stringify(config)};\n`);
   const host = workerHost({
@@ -214,9 +222,10 @@ const raiseCloud = async (options: WorldOptions, ground: Ground, stack: Stack) =
     { timeline, random, network: regions, account: names.account },
     {
       engine,
+      caches,
       host,
       executions: folderStore(join(folder, "executions")),
-      launch: (instance) => launch(built, late.sites, instance, ledgerEntry, random.id),
+      launch: (instance) => launch(built, late.sites, instance, booted),
       probe: httpProbe({ timeoutMilliseconds: 2000, port: front.port, resolve }),
       addresses: ({ ordinal }) => [addressOf(ordinal)],
     },
@@ -225,6 +234,7 @@ const raiseCloud = async (options: WorldOptions, ground: Ground, stack: Stack) =
       identities: identitiesOf(config),
       hurryDatabases: () => late.databasesHurry,
       onError,
+      publishesMetrics: options.repairs !== false,
       endpoint: { faults: strikes, onBug: onError, ...(observe ? { observe } : {}) },
       ...(lambda ? { lambda } : {}),
       ...(onEvent ? { onEvent } : {}),
@@ -279,7 +289,17 @@ const usersOf = ({ seed, transfersPerSecond }: WorldOptions, ground: Ground) => 
   );
 };
 
-const jobs = ["canary", "database", "detection", "failover", "guard", "readiness", "slack"];
+const jobs = [
+  "canary",
+  "database",
+  "detection",
+  "failover",
+  "guard",
+  "readiness",
+  "remediation",
+  "slack",
+  "triage",
+];
 const entries = jobs.map((job) => `functions/${job}/handler.ts`);
 
 /** What stands for an operator's AWS credentials: an access key that STS knows them by. */
@@ -291,11 +311,16 @@ const identitiesOf = ({ slack }: Config): Record<string, string> =>
   );
 
 /** The operator's own file, with what has to be different on one machine. */
-const drillConfig = (resolver: string, policy: Partial<Config["failover"]> = {}): Config =>
-  defineConfig({
-    ...smaller(operatorsConfig),
-    failover: { ...operatorsConfig.failover, ...policy, resolvers: [resolver] },
-  });
+const drillConfig = (
+  resolver: string,
+  { policy = {}, configured = (config) => config }: WorldOptions,
+): Config =>
+  configured(
+    defineConfig({
+      ...smaller(operatorsConfig),
+      failover: { ...operatorsConfig.failover, ...policy, resolvers: [resolver] },
+    }),
+  );
 
 /** The security group, as far as a connection on one machine can tell who is calling: by its login. */
 const admission = (aws: Cloud, sites: DatabaseSite[], engineId: string, user: string) => {
@@ -305,38 +330,6 @@ const admission = (aws: Cloud, sites: DatabaseSite[], engineId: string, user: st
     .ingressFrom(site.region, site.databaseSecurityGroup)
     .some(({ sourceGroupIds }) => sourceGroupIds.includes(site.applicationSecurityGroup));
   return open ? "open" : "closed-to-new";
-};
-
-/** What user data does at boot: reads the secrets, puts this region's address in, starts the image. */
-const launch = async (
-  aws: Cloud,
-  sites: DatabaseSite[],
-  { id, region }: { id: string; region: string },
-  entry: string,
-  secret: () => string,
-): Promise<RunningInstance> => {
-  const site = sites.find((each) => each.region === region);
-  if (!site) throw new Error(`there is no database in ${region} yet`);
-  const { SecretString } = await aws.ask<{ SecretString: string }>(
-    "secrets-manager",
-    "GetSecretValue",
-    region,
-    { SecretId: names.secrets.application },
-  );
-  const { username, password, database } = JSON.parse(SecretString) as Record<string, string>;
-  return launchLedger(
-    {
-      SECRET_KEY: secret(),
-      ENCRYPTION_KEY: secret(),
-      DATABASE_URL: `postgres://${username}:${password}@${site.host}:${site.port}/${database}`,
-      // No cache is part of this drill; the application only wants the variable.
-      REDIS_URL: "redis://127.0.0.1:6379",
-      CLOUD_PROVIDER: "aws",
-      REGION: region,
-      INSTANCE_ID: id,
-    },
-    { entry },
-  );
 };
 
 /** What is done to a new database: the bootstrap of a deployment, and then the platform's migrations. */
@@ -364,6 +357,7 @@ const startAutomation = async (
     host: ReturnType<typeof workerHost>;
     slackUrl: string;
     endpoint: string;
+    repairs: boolean;
   },
 ): Promise<FunctionDefinition[]> => {
   const common = { SLACK_API_URL: ground.slackUrl, SLACK_ANSWER_SECONDS: "60" };
@@ -374,7 +368,8 @@ const startAutomation = async (
   const now = Math.floor(aws.surroundings.timeline.now());
   await grantFirst(table, home.region, now);
   for (const { region } of [home, standby]) await keepProof(table, rehearsed(region, now));
-  const functions = await deployAutomation(aws, platform, common);
+  const { repairs } = ground;
+  const functions = await deployAutomation(aws, platform, common, { looks: true, repairs });
   await prepareDatabase(aws, home.region);
   return functions;
 };

@@ -6,10 +6,12 @@ import { cloudwatch } from "./aws/cloudwatch.ts";
 import { dynamodb, type TableDefinition } from "./aws/dynamodb.ts";
 import { ec2 } from "./aws/ec2.ts";
 import { ecr } from "./aws/ecr.ts";
+import { elasticache } from "./aws/elasticache.ts";
 import { elbv2 } from "./aws/elbv2.ts";
 import { balancerMetrics } from "./aws/elbv2-metrics.ts";
 import { type EndpointOptions, endpoint } from "./aws/endpoint.ts";
 import { eventbridge } from "./aws/eventbridge.ts";
+import { kms } from "./aws/kms.ts";
 import { lambda } from "./aws/lambda.ts";
 import { publishMetrics } from "./aws/platform-metrics.ts";
 import { rds } from "./aws/rds.ts";
@@ -26,10 +28,14 @@ import type { FunctionHost } from "./lambda/host.ts";
 import type { ExecutionStore } from "./lambda/store.ts";
 import { internet, type NetworkFaults, type Place } from "./network.ts";
 import type { DatabaseEngine } from "./postgres/engine.ts";
+import type { CacheEngine } from "./redis/engine.ts";
+import { modelledCaches } from "./redis/modelled.ts";
 
 /** What the state machines stand on: processes and sockets in a drill, models in a simulation. */
 export interface Backends {
   engine: DatabaseEngine;
+  /** Modelled ones when left out, which nobody can connect to. */
+  caches?: CacheEngine;
   host: FunctionHost;
   executions: ExecutionStore;
   launch(instance: LaunchedInstance): Promise<RunningInstance>;
@@ -70,7 +76,7 @@ type Land = Surroundings & { network: NetworkFaults };
 export const cloud = (surroundings: Land, backends: Backends, options: CloudOptions) => {
   const { network, account } = surroundings;
   const parts = wired(surroundings, backends, options);
-  const { functions, fleet, databases } = parts;
+  const { functions, fleet, databases, caches } = parts;
   const services: Service[] = [
     ...Object.values(parts).map(({ service }) => service),
     s3(surroundings).service,
@@ -81,6 +87,7 @@ export const cloud = (surroundings: Land, backends: Backends, options: CloudOpti
     Promise.all([
       databases.onRegionChange(region, state),
       fleet.onRegionChange(region, state),
+      caches.onRegionChange(region, state),
     ]).catch(options.onError);
   });
   const byName = new Map(services.map((service) => [service.name, service]));
@@ -101,6 +108,7 @@ export const cloud = (surroundings: Land, backends: Backends, options: CloudOpti
       surroundings.timeline.close();
       await fleet.close();
       await backends.engine.close();
+      await backends.caches?.close();
     },
   };
 };
@@ -118,8 +126,7 @@ const hurried = <Place extends Surroundings>(
 
 const wired = (surroundings: Land, backends: Backends, options: CloudOptions) => {
   const functions = lambda(surroundings, backends.host, backends.executions, options.lambda);
-  const invoke = (region: Place, arn: string, event: unknown) =>
-    functions.invoke(region, arn, event);
+  const { invoke } = functions;
   const events = eventbridge(surroundings, { invoke });
   const metrics = cloudwatch(surroundings, {
     emit: (region, event) => {
@@ -142,24 +149,26 @@ const wired = (surroundings: Land, backends: Backends, options: CloudOptions) =>
     },
     addresses ? { addresses } : {},
   );
-  const fleet = autoscaling(surroundings, { launch, targets: balancers.targets, machines });
+  const fleet = autoscaling(surroundings, {
+    launch,
+    targets: balancers.targets,
+    machines,
+    alarmState: metrics.stateOf,
+  });
   const names = route53(
     surroundings,
     { probe: backends.probe, addressesOf: balancers.addressesOf, targetHealthy: balancers.healthy },
     options.checkers === undefined ? {} : { checkers: options.checkers },
   );
-  const databases = rds(hurried(surroundings, options.hurryDatabases), backends.engine);
+  const keys = kms(surroundings);
+  const databases = rds(
+    hurried(surroundings, options.hurryDatabases),
+    backends.engine,
+    keys.isUsable,
+  );
+  const caches = elasticache(surroundings, backends.caches ?? modelledCaches());
   if (options.publishesMetrics) {
-    publishMetrics(surroundings, {
-      regions: () => [...fleet.regions(), ...databases.regions()],
-      put: metrics.put,
-      counted,
-      balancersIn: balancers.inRegion,
-      groupsIn: fleet.groupsIn,
-      groupData: fleet.groupData,
-      ailmentsOf: fleet.ailmentsOf,
-      databaseData: databases.vitals,
-    });
+    publish(surroundings, { metrics, counted, balancers, fleet, databases, caches });
   }
   return {
     functions,
@@ -171,13 +180,54 @@ const wired = (surroundings: Land, backends: Backends, options: CloudOptions) =>
     fleet,
     names,
     databases,
+    caches,
+    keys,
     commands: ssm(surroundings, { agent: agentOf(fleet) }),
     tables: dynamodb(surroundings, options.tables),
-    secrets: secretsmanager(surroundings),
-    certificates: acm(surroundings),
+    secrets: secretsmanager(surroundings, {
+      emit: events.publish,
+      invoke: (region, arn, event) => functions.ask(region, arn, event),
+    }),
+    certificates: acm(surroundings, proving(names, metrics, options)),
     images: ecr(surroundings),
   };
 };
+
+interface Publishing {
+  metrics: ReturnType<typeof cloudwatch>;
+  counted: ReturnType<typeof balancerMetrics>;
+  balancers: ReturnType<typeof elbv2>;
+  fleet: ReturnType<typeof autoscaling>;
+  databases: ReturnType<typeof rds>;
+  caches: ReturnType<typeof elasticache>;
+}
+
+const publish = (surroundings: Land, parts: Publishing): void => {
+  const { metrics, counted, balancers, fleet, databases, caches } = parts;
+  publishMetrics(surroundings, {
+    regions: () => [...fleet.regions(), ...databases.regions(), ...caches.regions()],
+    put: metrics.put,
+    counted,
+    balancersIn: balancers.inRegion,
+    groupsIn: fleet.groupsIn,
+    groupData: fleet.groupData,
+    ailmentsOf: fleet.ailmentsOf,
+    databaseData: databases.vitals,
+    cacheData: caches.vitals,
+  });
+};
+
+/** By what ACM sees that a name is ours, and where it tells how long a certificate lasts. */
+const proving = (
+  { answer }: ReturnType<typeof route53>,
+  { put }: ReturnType<typeof cloudwatch>,
+  { publishesMetrics }: CloudOptions,
+): Parameters<typeof acm>[1] => ({
+  aliasOf: (name) => answer(name, "CNAME").records[0]?.value,
+  ...(publishesMetrics
+    ? { publish: (region, data) => put(region, "AWS/CertificateManager", data) }
+    : {}),
+});
 
 /** The agent of Systems Manager on an instance, which a sick one may have lost. */
 const agentOf =

@@ -1,6 +1,8 @@
 import * as z from "zod/mini";
 import { count, matching, outside, type Problem, seconds, shown } from "./config-fields.ts";
+import { rotationSchema } from "./config-rotation.ts";
 import { quietContradictions, sizeBounds, sizes } from "./config-sizes.ts";
+import { verification } from "./config-verification.ts";
 import { regionPattern, strongConsistencySet } from "./regions.ts";
 
 // The small half of zod: 18 KB in a bundle and 5 ms to import, where the whole is 450 KB and 35 ms.
@@ -130,6 +132,8 @@ const schema = z.strictObject({
       playbooks: z.record(playbookName, z.enum(["off", "shadow", "ask", "automatic"])),
     }),
   ),
+  rotation: rotationSchema,
+  verification: z.optional(verification),
   /** Who hears of every alarm by e-mail, beside Slack; each address has to confirm it once. */
   alerts: z.strictObject(
     { emails: z.array(email, emailsAllowed).check(z.minLength(1, emailsAllowed), z.maxLength(10)) },

@@ -6,6 +6,8 @@ export type AttemptEnd =
   | "done"
   /** There was nothing to do, or something forbade it for now. */
   | "nothing"
+  /** What it is for is not the matter: the next playbook by rank may look. */
+  | "passed"
   /** It has said what it would have done. */
   | "shadow"
   /** People have to go on: it did not help, made it worse, was rejected, or nobody answered. */

@@ -2,9 +2,10 @@ import {
   DurableExecutionAlreadyStartedException,
   InvokeCommand,
   LambdaClient,
+  ListDurableExecutionsByFunctionCommand,
 } from "@aws-sdk/client-lambda";
 import type { CallBounds } from "./clients.ts";
-import { clientOptions, perRegion } from "./clients.ts";
+import { clientOptions, near, perRegion } from "./clients.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Calls another function of Nightshift, by its name, in whatever region it is. */
@@ -63,4 +64,34 @@ const errorMessage = (payload: string): string => {
   const parsed: unknown = JSON.parse(payload);
   const message = (parsed as { errorMessage?: unknown } | null)?.errorMessage;
   return typeof message === "string" ? message.slice(0, 300) : "no message";
+};
+
+/**
+ * What Lambda says of a durable execution. `ended`: it gave a result; `died`: it failed, ran out of time or
+ * was stopped, so that nobody has said how far it came; `none`: never started, or long ago.
+ */
+export type Fate = "alive" | "ended" | "died" | "none";
+
+/** Throws when Lambda does not answer: in doubt a run is alive. */
+export const fateOf = (
+  runtime: Runtime,
+  region: string,
+  functionName: string,
+): ((execution: string) => Promise<Fate>) => {
+  const client = new LambdaClient(clientOptions(runtime, region, near));
+  return async (execution) => {
+    const { DurableExecutions = [] } = await client.send(
+      new ListDurableExecutionsByFunctionCommand({
+        // Executions belong to versions, which an alias is not; without one it is about all of them.
+        // Source: ListDurableExecutionsByFunction, `Qualifier`.
+        FunctionName: functionName.split(":")[0] ?? functionName,
+        DurableExecutionName: execution,
+        MaxItems: 100,
+      }),
+    );
+    const own = DurableExecutions.filter((each) => each.DurableExecutionName === execution);
+    if (own.length === 0) return "none";
+    if (own.some(({ Status }) => Status === "RUNNING")) return "alive";
+    return own.some(({ Status }) => Status === "SUCCEEDED") ? "ended" : "died";
+  };
 };

@@ -21,9 +21,23 @@ export interface Runtime {
   aws?(bounds: CallBounds): Record<string, unknown>;
   /** The fetch that the Slack client uses; the global one when absent. */
   fetch?: typeof fetch;
-  /** Opens database sessions; `pg` when absent. Only the database function uses it. */
+  /** Opens database sessions; `pg` when absent. Only the database and rotation functions use it. */
   connect?: Connect;
+  /** Sends a token to a cache; TLS when absent. Only the rotation function uses it. */
+  authenticate?: Authenticate;
 }
+
+export type Authenticated =
+  | { is: "in" }
+  /** Wrong, or needed and not given. */
+  | { is: "refused"; why: string }
+  | { is: "unreachable"; why: string };
+
+/** AUTH with a token, or none, and PING. */
+export type Authenticate = (
+  address: { host: string; port: number },
+  token: string | null,
+) => Promise<Authenticated>;
 
 /** One session with a PostgreSQL server. */
 export interface Session {

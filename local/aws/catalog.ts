@@ -107,11 +107,13 @@ export const sources: Record<string, Source> = {
   dynamodb: { signingName: "dynamodb", load: () => import("@aws-sdk/client-dynamodb") },
   ecr: { signingName: "ecr", load: () => import("@aws-sdk/client-ecr") },
   ec2: { signingName: "ec2", load: () => import("@aws-sdk/client-ec2") },
+  elasticache: { signingName: "elasticache", load: () => import("@aws-sdk/client-elasticache") },
   "elastic-load-balancing-v2": {
     signingName: "elasticloadbalancing",
     load: () => import("@aws-sdk/client-elastic-load-balancing-v2"),
   },
   eventbridge: { signingName: "events", load: () => import("@aws-sdk/client-eventbridge") },
+  kms: { signingName: "kms", load: () => import("@aws-sdk/client-kms") },
   lambda: { signingName: "lambda", load: () => import("@aws-sdk/client-lambda") },
   rds: { signingName: "rds", load: () => import("@aws-sdk/client-rds") },
   "route-53": { signingName: "route53", load: () => import("@aws-sdk/client-route-53") },

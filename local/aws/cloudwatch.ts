@@ -232,5 +232,6 @@ export const cloudwatch = (surroundings: Surroundings, ports: { emit: Emit }) =>
       },
     },
   };
-  return { service, put };
+  const stateOf = (region: Place, alarm: string) => alarms.find(region, alarm)?.state.value;
+  return { service, put, stateOf };
 };

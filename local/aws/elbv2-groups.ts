@@ -9,6 +9,7 @@ import type {
   TargetGroup,
   TargetHealthDescription,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
+import { anomalyOf } from "./elbv2-anomalies.ts";
 import type { RegionState, Registry, Target, TargetGroupState } from "./elbv2-state.ts";
 import { groupOf, hex, inUse, missing, prefix, usersOf } from "./elbv2-state.ts";
 import type { Targets } from "./elbv2-targets.ts";
@@ -94,7 +95,7 @@ const groupShown = (state: RegionState, group: TargetGroupState): TargetGroup =>
   TargetType: "instance",
 });
 
-export const targetOperations = (all: Registry, targets: Targets) => ({
+export const targetOperations = (surroundings: Surroundings, all: Registry, targets: Targets) => ({
   RegisterTargets: (input: RegisterTargetsCommandInput, call: Call) => {
     targets.register(groupOf(all.region(call.region), input.TargetGroupArn), input.Targets ?? []);
     return {};
@@ -111,7 +112,16 @@ export const targetOperations = (all: Registry, targets: Targets) => ({
     const asked = input.Targets?.length
       ? input.Targets.map((wanted) => members.find(({ id }) => id === wanted.Id) ?? wanted)
       : members;
-    return { TargetHealthDescriptions: asked.map((target) => healthShown(target, group, used)) };
+    const withAnomalies = input.Include?.some((each) => /^(AnomalyDetection|All)$/.test(each));
+    const now = surroundings.timeline.now();
+    return {
+      TargetHealthDescriptions: asked.map((target) => ({
+        ...healthShown(target, group, used),
+        ...(withAnomalies && "state" in target
+          ? { AnomalyDetection: anomalyOf(group, target, now) }
+          : {}),
+      })),
+    };
   },
 });
 

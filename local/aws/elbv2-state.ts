@@ -7,6 +7,7 @@ import type {
   TargetHealthStateEnum,
 } from "@aws-sdk/client-elastic-load-balancing-v2";
 import type { Place } from "../network.ts";
+import type { Answers } from "./elbv2-anomalies.ts";
 import type { Call, Surroundings } from "./service.ts";
 import { AwsError } from "./service.ts";
 
@@ -59,6 +60,8 @@ export interface Target {
   /** Consecutive checks that contradict `state`. */
   streak: number;
   inFlight: number;
+  /** Of the last minutes, where somebody counts requests. */
+  answers?: Answers[];
 }
 
 export interface TargetGroupState {

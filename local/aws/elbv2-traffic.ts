@@ -3,6 +3,7 @@ import type { HttpRequest, HttpResponse } from "../http.ts";
 import { refused, timedOut } from "../http.ts";
 import type { Network, Place } from "../network.ts";
 import { internet } from "../network.ts";
+import { noteAnswer } from "./elbv2-anomalies.ts";
 import type { Served } from "./elbv2-metrics.ts";
 import type {
   ListenerState,
@@ -58,7 +59,10 @@ type Told = (served: Pick<Served, "chosen" | "status" | "by">) => void;
 
 const counted = ({ now, count }: Counting, loadBalancer: LoadBalancerState): Told => {
   const begunAt = now();
-  return (served) => count({ ...served, loadBalancer, seconds: (now() - begunAt) / 1000 });
+  return (served) => {
+    if (served.chosen) noteAnswer(served.chosen.target, now(), served.status >= 500);
+    count({ ...served, loadBalancer, seconds: (now() - begunAt) / 1000 });
+  };
 };
 
 /** What the load balancer says itself. */

@@ -51,7 +51,7 @@ export const elbv2 = (
       ...listenerOperations(surroundings, all),
       ...ruleOperations(surroundings, all),
       ...groupOperations(surroundings, all),
-      ...targetOperations(all, targets),
+      ...targetOperations(surroundings, all, targets),
     },
   };
   const group = (region: Place, arn: string) => groupOf(all.region(region), arn);

@@ -136,7 +136,20 @@ export const kms = (surroundings: Surroundings) => {
       },
     },
   };
-  return { service };
+  return {
+    service,
+    /** A symmetric key that is there when a run begins, by its ARN. */
+    establish: (arn: string): void => {
+      const [, , , region = "", , path = ""] = arn.split(":");
+      const id = path.replace("key/", "");
+      keys.set(`${region} ${id}`, { ...newKey(surroundings, {}, region), id, arn });
+    },
+    /** A key that is not modelled is taken for one that is well. */
+    isUsable: (region: Place, arn: string): boolean => {
+      const key = keys.get(`${region} ${arn.split("/").at(-1)}`);
+      return key === undefined || key.state === "Enabled";
+    },
+  };
 };
 
 const newKey = (

@@ -23,6 +23,8 @@ export interface LocalLambda {
   define(definition: FunctionDefinition): void;
   /** Puts an event into the asynchronous queue, as EventBridge and Scheduler do. */
   invoke(region: Place, functionName: string, event: unknown): void;
+  /** Waits for the end of a function that is not durable; whether it returned. */
+  ask(region: Place, functionName: string, event: unknown): Promise<boolean>;
   functionUrl(region: Place, name: string): FunctionUrl;
   functionArn(region: Place, name: string): string;
   running(): Running[];
@@ -49,6 +51,10 @@ export const lambda = (
     define: (definition) => local.define(definition),
     invoke: (region, name, event) =>
       local.enqueue(local.find(region, name), JSON.stringify(event ?? {})),
+    ask: async (region, name, event) => {
+      const asked = local.invokeAndWait(local.find(region, name), JSON.stringify(event));
+      return !(await asked).failed;
+    },
     functionUrl: (region, name) => {
       const definition = local.find(region, name);
       return functionUrl(definition, surroundings, (payload) =>

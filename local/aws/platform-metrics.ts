@@ -16,6 +16,7 @@ interface Ports {
   groupData(group: GroupState): MetricDatum[];
   ailmentsOf(launched: LaunchedInstance): Ailment[];
   databaseData(region: Place): Promise<MetricDatum[]>;
+  cacheData(region: Place): Promise<MetricDatum[]>;
 }
 
 const minute = 60_000;
@@ -50,9 +51,13 @@ export const publishMetrics = ({ timeline, network }: Surroundings, ports: Ports
     const memory = (launched: LaunchedInstance) => memoryOf(ports.ailmentsOf(launched));
     put(
       "CWAgent",
-      groups.flatMap((group) => perGroup(group, "mem_used_percent", memory)),
+      groups.flatMap((group) => [
+        ...perGroup(group, "mem_used_percent", memory),
+        ...perInstance(group, "mem_used_percent", memory),
+      ]),
     );
     put("AWS/RDS", await ports.databaseData(region));
+    put("AWS/ElastiCache", await ports.cacheData(region));
   };
   const tick = async () => {
     // A timer of a scaled timeline may be a little early: the nearest minute is meant.
@@ -65,6 +70,20 @@ export const publishMetrics = ({ timeline, network }: Surroundings, ports: Ports
     await tick();
   });
 };
+
+/** The agent's own sample of each running instance, beside the one of its group. */
+const perInstance = (
+  { name, instances }: GroupState,
+  MetricName: string,
+  measure: (launched: LaunchedInstance) => number,
+): MetricDatum[] =>
+  [...instances.values()].flatMap(({ launched, running }) => {
+    const Dimensions = [
+      { Name: "AutoScalingGroupName", Value: name },
+      { Name: "InstanceId", Value: launched.id },
+    ];
+    return running ? [{ MetricName, Dimensions, Value: measure(launched) }] : [];
+  });
 
 /** One sample of each running instance, under the name of its group. */
 const perGroup = (

@@ -35,9 +35,38 @@ export interface BackupCopy {
 /** Logs go up every five minutes: the latest restorable time is typically within them (USER_PIT). */
 const uploadMilliseconds = 300_000;
 
-/** The last moment that could be restored of what had been uploaded until `now`. */
-const latestOf = (now: number, firstAt: number): Date =>
-  new Date(Math.max(firstAt, Math.floor(now / uploadMilliseconds) * uploadMilliseconds));
+/** What can be restored, in modelled milliseconds since 1970. */
+export interface RestoreWindow {
+  earliest: number;
+  latest: number;
+}
+
+const day = 86_400_000;
+
+/** Of what had been uploaded until `now`; older than the retention is gone. */
+const windowUntil = (now: number, firstAt: number, retentionDays: number): RestoreWindow => ({
+  earliest: Math.max(firstAt, now - retentionDays * day),
+  latest: Math.max(firstAt, Math.floor(now / uploadMilliseconds) * uploadMilliseconds),
+});
+
+/** Undefined as long as nothing has arrived. */
+export const windowOfCopy = (state: RdsState, copy: BackupCopy): RestoreWindow | undefined => {
+  const { firstAt, retentionDays, stalledAt } = copy;
+  const until = stalledAt ?? state.surroundings.timeline.now();
+  return firstAt === undefined ? undefined : windowUntil(until, firstAt, retentionDays);
+};
+
+/** Of an instance's own backups. */
+export const windowOf = (state: RdsState, { details }: RdsInstance): RestoreWindow => {
+  const firstAt = details.InstanceCreateTime?.getTime() ?? 0;
+  const now = state.surroundings.timeline.now();
+  return windowUntil(now, firstAt, details.BackupRetentionPeriod ?? 0);
+};
+
+const shownWindow = ({ earliest, latest }: RestoreWindow) => ({
+  EarliestTime: new Date(earliest),
+  LatestTime: new Date(latest),
+});
 
 const newCopy = (
   { surroundings: { account, random } }: RdsState,
@@ -73,8 +102,13 @@ const arrive = (state: RdsState, copy: BackupCopy): void => {
 };
 
 /** A copy that is there when a run begins. */
-export const establishCopy = (state: RdsState, region: Place, source: RdsInstance): void => {
-  const copy = newCopy(state, region, source, { SourceDBInstanceArn: source.arn });
+export const establishCopy = (
+  state: RdsState,
+  region: Place,
+  source: RdsInstance,
+  settings: { BackupRetentionPeriod?: number; KmsKeyId?: string } = {},
+): void => {
+  const copy = newCopy(state, region, source, { SourceDBInstanceArn: source.arn, ...settings });
   state.copies.push(copy);
   arrive(state, copy);
 };
@@ -90,8 +124,8 @@ const shown = ({
 };
 
 const describeCopy = (state: RdsState, copy: BackupCopy): DBInstanceAutomatedBackup => {
-  const { source, status, firstAt } = copy;
-  const until = copy.stalledAt ?? state.surroundings.timeline.now();
+  const { source, status } = copy;
+  const window = windowOfCopy(state, copy);
   return {
     ...shown(source),
     DBInstanceAutomatedBackupsArn: copy.arn,
@@ -102,17 +136,13 @@ const describeCopy = (state: RdsState, copy: BackupCopy): DBInstanceAutomatedBac
     Status: status,
     BackupRetentionPeriod: copy.retentionDays,
     KmsKeyId: copy.key,
-    RestoreWindow:
-      firstAt === undefined
-        ? {}
-        : { EarliestTime: new Date(firstAt), LatestTime: latestOf(until, firstAt) },
+    RestoreWindow: window ? shownWindow(window) : {},
   };
 };
 
 /** An instance's own backups, in its own region. */
 const describeOwn = (state: RdsState, instance: RdsInstance): DBInstanceAutomatedBackup => {
   const { details, region, id, arn } = instance;
-  const firstAt = details.InstanceCreateTime?.getTime() ?? 0;
   return {
     ...shown(instance),
     DBInstanceArn: arn,
@@ -121,10 +151,8 @@ const describeOwn = (state: RdsState, instance: RdsInstance): DBInstanceAutomate
     Region: region,
     Status: "active",
     BackupRetentionPeriod: details.BackupRetentionPeriod,
-    RestoreWindow: {
-      EarliestTime: new Date(firstAt),
-      LatestTime: latestOf(state.surroundings.timeline.now(), firstAt),
-    },
+    KmsKeyId: details.KmsKeyId,
+    RestoreWindow: shownWindow(windowOf(state, instance)),
   };
 };
 

@@ -3,6 +3,7 @@ import type { Address } from "../postgres/engine.ts";
 import { type DurationName, duration } from "./durations.ts";
 import { relinkCopies } from "./rds-backups.ts";
 import { parameterGroup, type RdsInstance } from "./rds-instance.ts";
+import { beginBackups } from "./rds-restore.ts";
 import {
   awake,
   inBackground,
@@ -42,6 +43,7 @@ export const bringUp = (
     await Promise.all([build(state, instance, make), pass(state, instance, takes)]);
     await awake(state, instance);
     record(state, instance, "creation", "DB instance created");
+    beginBackups(state, instance);
     if ((instance.details.BackupRetentionPeriod ?? 0) > 0) await backUp(state, instance);
     instance.details.DBInstanceStatus = "available";
   });
@@ -88,6 +90,7 @@ export const promote = (
     instance.unlinkedSince = undefined;
     record(state, instance, "read replica", "Replication for the Read Replica was terminated");
     await restart(state, instance, "rds.promote-reboot");
+    beginBackups(state, instance);
     details.DBInstanceStatus = "available";
   });
 };

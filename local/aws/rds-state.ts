@@ -29,6 +29,10 @@ export interface RdsState {
   snapshots: Map<string, RdsSnapshot>;
   /** Of automated backups, in other regions than their source. */
   copies: BackupCopy[];
+  /** Instances too busy for their daily snapshot, and since when. */
+  skipping: Map<RdsInstance, number>;
+  /** Whether KMS would let a key of that region be used. */
+  isKeyUsable(region: Place, key: string): boolean;
   /** Oldest first, bounded. */
   events: RdsEvent[];
   /** Work that goes on when its region is back. */

@@ -5,6 +5,7 @@ import type {
   CreateDBInstanceReadReplicaCommandInput,
   CreateDBSnapshotCommandInput,
   DBInstance,
+  DBSnapshot,
   DeleteDBInstanceCommandInput,
   DescribeDBInstancesCommandInput,
   DescribeDBSnapshotsCommandInput,
@@ -42,6 +43,7 @@ import {
   takeSnapshot,
 } from "./rds-lifecycle.ts";
 import { modify } from "./rds-modify.ts";
+import { archive, automatedSnapshots, restoreOperations } from "./rds-restore.ts";
 import {
   alreadyExists,
   find,
@@ -71,7 +73,13 @@ export interface Rds
     input: CreateDBInstanceReadReplicaCommandInput,
   ): Promise<DBInstance>;
   /** Copies of an instance's backups that are there, and follow, when a run begins. */
-  establishBackupCopy(region: Place, source: { region: Place; id: string }): void;
+  establishBackupCopy(
+    region: Place,
+    source: { region: Place; id: string },
+    settings?: { BackupRetentionPeriod?: number; KmsKeyId?: string },
+  ): void;
+  /** From now on an instance is too busy for its daily snapshot. */
+  skipSnapshots(region: Place, id: string): void;
   /** To be called after the network has changed. Resolves when what dies is dead. */
   onRegionChange(region: Place, state: RegionState): Promise<void>;
   /** The nightly backup of an available instance, now. */
@@ -90,13 +98,19 @@ export interface Rds
 export type EstablishedInstance = Omit<CreateDBInstanceCommandInput, "Engine">;
 
 /** RDS for PostgreSQL, single instances and their cross-region replicas. */
-export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => {
+export const rds = (
+  surroundings: Surroundings,
+  engine: DatabaseEngine,
+  isKeyUsable: RdsState["isKeyUsable"] = () => true,
+): Rds => {
   const state: RdsState = {
     surroundings,
     engine,
     instances: new Map(),
     snapshots: new Map(),
     copies: [],
+    skipping: new Map(),
+    isKeyUsable,
     events: [],
     sleepers: new Map(),
     errorNoticedAfterMilliseconds: duration(surroundings.random, "rds.replica-error"),
@@ -105,6 +119,7 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
   const established = async (instance: RdsInstance, make: () => Promise<Address>) => {
     state.instances.set(instance.engineId, instance);
     await build(state, instance, make);
+    await archive(state, instance);
     instance.details.DBInstanceStatus = "available";
     return described(state, instance);
   };
@@ -116,6 +131,10 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
         ...snapshotOperations(state),
         ...listings(state),
         ...backupOperations(state),
+        ...restoreOperations(state, {
+          described: (instance) => described(state, instance),
+          tagged: (region, arn) => tagged(state, region, arn),
+        }),
         ...upkeepOperations,
       } as Record<string, Operation>,
     },
@@ -129,8 +148,10 @@ export const rds = (surroundings: Surroundings, engine: DatabaseEngine): Rds => 
       const instance = newReplica(surroundings, region, source, input);
       return established(instance, () => engine.replicate(source.engineId, placeOf(instance)));
     },
-    establishBackupCopy: (region, source) =>
-      establishCopy(state, region, find(state, source.region, source.id)),
+    establishBackupCopy: (region, source, settings) =>
+      establishCopy(state, region, find(state, source.region, source.id), settings),
+    skipSnapshots: (region, id) =>
+      void state.skipping.set(find(state, region, id), surroundings.timeline.now()),
     onRegionChange: async (region, next) => {
       const there = [...state.instances.values()].filter((one) => one.region === region);
       if (next === "dead") await Promise.all(there.map((one) => cutPower(state, one)));
@@ -295,18 +316,26 @@ const snapshotOperations = (state: RdsState) => ({
   },
   DescribeDBSnapshots: (input: DescribeDBSnapshotsCommandInput, { region }: Call) => {
     const { DBSnapshotIdentifier: id, DBInstanceIdentifier: of } = input;
-    const all = [...state.snapshots.values()].filter((one) => one.region === region);
+    const own = [...state.instances.values()].filter((one) => one.region === region);
+    const all: DBSnapshot[] = [
+      ...[...state.snapshots.values()]
+        .filter((one) => one.region === region)
+        .map((one) => ({ ...one.details, TagList: [...one.tags] })),
+      ...own.flatMap((one) => automatedSnapshots(state, one)),
+    ];
     const found = all.filter(
       (one) =>
-        (id === undefined || one.id === id.toLowerCase() || one.arn === id) &&
-        (of === undefined || one.details.DBInstanceIdentifier === of.toLowerCase()),
+        [undefined, one.SnapshotType].includes(input.SnapshotType) &&
+        (id === undefined ||
+          one.DBSnapshotIdentifier === id.toLowerCase() ||
+          one.DBSnapshotArn === id) &&
+        (of === undefined || one.DBInstanceIdentifier === of.toLowerCase()),
     );
     if (id !== undefined && found.length === 0) {
       throw new AwsError("DBSnapshotNotFoundFault", `DBSnapshot ${id} not found.`);
     }
     const { items, next } = pageOf(found, input.Marker, pageSize(input.MaxRecords));
-    const DBSnapshots = items.map((one) => ({ ...one.details, TagList: [...one.tags] }));
-    return { DBSnapshots, Marker: next };
+    return { DBSnapshots: items, Marker: next };
   },
   RestoreDBInstanceFromDBSnapshot: (
     input: RestoreDBInstanceFromDBSnapshotCommandInput,

@@ -19,8 +19,21 @@ export interface Content {
 export const badParameter = (message: string): AwsError =>
   new AwsError("InvalidParameterException", message, { status: 400 });
 
+export const badRequest = (message: string): AwsError =>
+  new AwsError("InvalidRequestException", message, { status: 400 });
+
 export const notFound = (what = "the specified secret"): AwsError =>
   new AwsError("ResourceNotFoundException", `Secrets Manager can't find ${what}.`, { status: 400 });
+
+/** What rotation begins with: an id and no content, which nobody can read. */
+export const emptyVersion = (id: string, created: number): Version => ({
+  id,
+  created,
+  stages: new Set<string>(),
+});
+
+export const isEmpty = ({ string, binary }: Version): boolean =>
+  string === undefined && binary === undefined;
 
 const same = (version: Version, content: Content): boolean =>
   version.string === content.SecretString &&
@@ -62,7 +75,7 @@ export const addVersion = (
     throw badParameter("You can't specify both a binary secret value and a string secret value.");
   }
   const known = versions.get(id);
-  if (known && !same(known, content)) {
+  if (known && !isEmpty(known) && !same(known, content)) {
     throw new AwsError(
       "ResourceExistsException",
       `The version ${id} already exists with other content; you can't modify a version.`,
@@ -76,6 +89,7 @@ export const addVersion = (
     created: now,
     stages: new Set<string>(),
   };
+  Object.assign(version, { string: content.SecretString, binary: content.SecretBinary });
   const first = versions.size === 0;
   versions.set(id, version);
   // The first version of a secret is current, whatever labels were asked for.

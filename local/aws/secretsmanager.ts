@@ -1,4 +1,5 @@
 import type {
+  CancelRotateSecretCommandInput,
   CreateSecretCommandInput,
   CreateSecretCommandOutput,
   DescribeSecretCommandInput,
@@ -11,6 +12,7 @@ import type {
   ReplicateSecretToRegionsCommandInput,
   ReplicateSecretToRegionsCommandOutput,
   ReplicationStatusType,
+  RotateSecretCommandInput,
   StopReplicationToReplicaCommandInput,
   StopReplicationToReplicaCommandOutput,
   UpdateSecretVersionStageCommandInput,
@@ -18,12 +20,14 @@ import type {
 } from "@aws-sdk/client-secrets-manager";
 import type { Place } from "../network.ts";
 import { duration } from "./durations.ts";
+import { type RotationPorts, Rotations } from "./secretsmanager-rotation.ts";
 import {
   addVersion,
   badParameter,
   changeStage,
   copied,
   holderOf,
+  isEmpty,
   notFound,
   type Version,
   type Versions,
@@ -247,7 +251,7 @@ const createSecret =
   };
 
 const describeSecret =
-  (secrets: Secrets) =>
+  (secrets: Secrets, rotations: Rotations) =>
   (input: DescribeSecretCommandInput, call: Call): Answer<DescribeSecretCommandOutput> => {
     const secret = secrets.find(input.SecretId, call.region);
     const primary = secret.primary ?? (secret.replicas.size > 0 ? secret.region : undefined);
@@ -258,6 +262,7 @@ const describeSecret =
       CreatedDate: new Date(secret.created),
       LastChangedDate: new Date(secret.changed),
       VersionIdsToStages: stagesById(secret.versions),
+      ...rotations.described(secret),
       ...(primary !== undefined && { PrimaryRegion: primary }),
       ...replicationStatus(secret),
     };
@@ -266,7 +271,7 @@ const describeSecret =
 const chosen = (versions: Versions, input: GetSecretValueCommandInput): Version => {
   const { VersionId: id, VersionStage: stage } = input;
   const version = id === undefined ? holderOf(versions, stage ?? "AWSCURRENT") : versions.get(id);
-  if (!version) {
+  if (!version || isEmpty(version)) {
     throw notFound(
       id === undefined
         ? `the specified secret value for staging label: ${stage ?? "AWSCURRENT"}`
@@ -300,12 +305,13 @@ const getSecretValue =
   };
 
 const putSecretValue =
-  (secrets: Secrets) =>
+  (secrets: Secrets, rotations: Rotations) =>
   (input: PutSecretValueCommandInput, call: Call): Answer<PutSecretValueCommandOutput> => {
     const secret = secrets.findPrimary(input.SecretId, call.region);
     const stages = input.VersionStages ?? ["AWSCURRENT"];
     const token = input.ClientRequestToken ?? "";
     const version = addVersion(secret.versions, token, input, stages, secrets.now());
+    if (stages.includes("AWSCURRENT")) rotations.supplanted(secret, token);
     secrets.changed(secret);
     return {
       ARN: secret.arn,
@@ -352,16 +358,21 @@ const stopReplicationToReplica =
     return { ARN: secret.arn };
   };
 
-export const secretsmanager = (surroundings: Surroundings) => {
+/** `rotation`: the way to the functions that rotate; nothing can be rotated without one. */
+export const secretsmanager = (surroundings: Surroundings, rotation?: RotationPorts) => {
   const secrets = new Secrets(surroundings);
+  const rotations = new Rotations(surroundings, secrets, rotation);
   const service: Service = {
     name: "secrets-manager",
     operations: {
+      CancelRotateSecret: (input: CancelRotateSecretCommandInput, call: Call) =>
+        rotations.cancel(input, call),
       CreateSecret: createSecret(secrets),
-      DescribeSecret: describeSecret(secrets),
+      DescribeSecret: describeSecret(secrets, rotations),
       GetSecretValue: getSecretValue(secrets),
-      PutSecretValue: putSecretValue(secrets),
+      PutSecretValue: putSecretValue(secrets, rotations),
       ReplicateSecretToRegions: replicateSecretToRegions(secrets),
+      RotateSecret: (input: RotateSecretCommandInput, call: Call) => rotations.rotate(input, call),
       StopReplicationToReplica: stopReplicationToReplica(secrets),
       UpdateSecretVersionStage: updateSecretVersionStage(secrets),
     },

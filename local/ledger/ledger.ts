@@ -1,4 +1,5 @@
 import type { HttpRequest, HttpResponse } from "../http.ts";
+import type { LedgerCache } from "./cache.ts";
 import type { Transfer } from "./transfer.ts";
 import { parseTransfer, sameTransfer } from "./transfer.ts";
 
@@ -38,37 +39,49 @@ export const ledger = (
   identity: LedgerIdentity,
   database: LedgerDatabase,
   newId: () => string,
+  cache?: LedgerCache,
 ): ((request: HttpRequest) => Promise<HttpResponse>) => {
   const headers = {
     "content-type": "application/json",
     "x-served-by": `${identity.region}/${identity.instanceId}`,
   };
-  return async (request) => ({ ...(await route(request, identity, database, newId)), headers });
+  return async (request) => ({
+    ...(await route(request, { identity, database, newId, cache })),
+    headers,
+  });
 };
+
+interface Parts {
+  identity: LedgerIdentity;
+  database: LedgerDatabase;
+  newId: () => string;
+  cache: LedgerCache | undefined;
+}
 
 const route = async (
   request: HttpRequest,
-  identity: LedgerIdentity,
-  database: LedgerDatabase,
-  newId: () => string,
+  parts: Parts,
 ): Promise<Omit<HttpResponse, "headers">> => {
+  const { database } = parts;
   const path = request.path.split("?", 1)[0] ?? "/";
   const [, kind = "", id] = path.split("/");
   if (path === "/health/live") return reply(200, { status: "ok" });
-  if (path === "/health" || path === "/health/ready") return health(identity, database);
+  if (path === "/health" || path === "/health/ready") return health(parts);
   if (kind === "transfers" && request.method === "POST" && id === undefined) {
-    return post(request.body ?? "", database, newId);
+    return post(request.body ?? "", parts);
   }
   if (kind === "transfers" && request.method === "GET" && id) return show(database.transfer(id));
-  if (kind === "accounts" && request.method === "GET" && id) return show(database.account(id));
+  if (kind === "accounts" && request.method === "GET" && id) return show(account(id, parts));
   return reply(404, { error: "not found" });
 };
 
-const health = async (identity: LedgerIdentity, database: LedgerDatabase) => {
+/** A lost cache is told of and makes nobody unhealthy: nothing here depends on it. */
+const health = async ({ identity, database, cache }: Parts) => {
   const ready = await database.ready().catch(() => false);
   return reply(ready ? 200 : 503, {
     status: ready ? "ok" : "unavailable",
     database: ready ? "reachable" : "away",
+    ...(cache ? { cache: cache.isReachable() ? "reachable" : "away" } : {}),
     region: identity.region,
   });
 };
@@ -83,13 +96,23 @@ const show = async (found: Promise<object | undefined>) => {
   }
 };
 
-const post = async (body: string, database: LedgerDatabase, newId: () => string) => {
+const account = async (id: string, { database, cache }: Parts): Promise<object | undefined> => {
+  // Nothing, or nothing in time: the database knows.
+  const kept = await cache?.balance(id).catch(() => undefined);
+  if (kept !== undefined) return JSON.parse(kept) as object;
+  const found = await database.account(id);
+  if (found) cache?.keep(id, JSON.stringify(found));
+  return found;
+};
+
+const post = async (body: string, { database, newId, cache }: Parts) => {
   const transfer = parseTransfer(body, newId);
   if (typeof transfer === "string") return reply(422, { error: transfer });
   const booked = await database.book(transfer).catch((): Booked => "away");
   if (booked === "unknown-account") return reply(422, { error: "no such account" });
   if (booked === "conflict") return reply(409, { error: "another transfer has this id" });
   if (booked === "away") return unavailable;
+  cache?.forget([transfer.from, transfer.to]);
   return reply(201, { id: transfer.id });
 };
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import { bodyLimitBytes } from "../http.ts";
+import { redisCache } from "./cache.ts";
 import { postgresLedger } from "./database.ts";
 import { ledger } from "./ledger.ts";
 
@@ -22,13 +23,25 @@ if (missing.length > 0) {
   process.exit(2);
 }
 
-const { DATABASE_URL = "", REGION = "", INSTANCE_ID = "local", PORT, HOST } = process.env;
+const {
+  DATABASE_URL = "",
+  REDIS_URL = "",
+  REGION = "",
+  INSTANCE_ID = "local",
+  PORT,
+  HOST,
+} = process.env;
 
 let connectionsLost = 0;
 const database = postgresLedger(DATABASE_URL, () => {
   connectionsLost += 1;
 });
-const answer = ledger({ region: REGION, instanceId: INSTANCE_ID }, database, randomUUID);
+const answer = ledger(
+  { region: REGION, instanceId: INSTANCE_ID },
+  database,
+  randomUUID,
+  redisCache(REDIS_URL),
+);
 
 const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
   let body = "";

@@ -25,6 +25,8 @@ export interface LedgerEnvironment {
   CLOUD_PROVIDER: string;
   REGION: string;
   INSTANCE_ID: string;
+  /** A file with the authority of a cache that speaks TLS here: AWS's is known to every system. */
+  NODE_EXTRA_CA_CERTS?: string;
 }
 
 export interface LaunchOptions {

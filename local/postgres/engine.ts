@@ -49,6 +49,20 @@ export interface DatabaseEngine {
   snapshot(id: string, snapshotId: string): Promise<void>;
   removeSnapshot(snapshotId: string): Promise<void>;
   restore(snapshotId: string, instance: Pick<NewInstance, "id" | "region">): Promise<Address>;
+  /**
+   * From now on whatever is committed on a running instance is kept, so that `restoreTo` can go back to any
+   * moment since. Safe to repeat.
+   */
+  archive(id: string, archiveId: string): Promise<void>;
+  /**
+   * A new instance with every commit of the archived one until the modelled moment `at`, whether or not
+   * that one is still there.
+   */
+  restoreTo(
+    archiveId: string,
+    at: number,
+    instance: Pick<NewInstance, "id" | "region">,
+  ): Promise<Address>;
   setMasterPassword(id: string, password: string): Promise<void>;
   /**
    * What can be measured of a running instance. An engine that works in the machine's time has no lag to

@@ -29,6 +29,9 @@ export const follow = async (
   });
 };
 
+/** Keeps the log of an instance whose backups can be restored to any moment: see archive.ts. */
+export const archiveSlot = "rds_archive";
+
 /** A slot that nobody reads any more would keep WAL for ever. */
 export const dropForgottenSlots = async (context: Context, instance: Instance): Promise<void> => {
   const followers = followersOf(context, instance);
@@ -36,7 +39,7 @@ export const dropForgottenSlots = async (context: Context, instance: Instance): 
     client.query(
       "select pg_drop_replication_slot(slot_name) from pg_replication_slots " +
         "where not active and not temporary and slot_name <> all ($1)",
-      [followers.map(({ name }) => slotName(name))],
+      [[archiveSlot, ...followers.map(({ name }) => slotName(name))]],
     ),
   );
 };

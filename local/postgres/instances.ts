@@ -4,6 +4,7 @@ import { Client } from "pg";
 import type { Random } from "../../shared/random.ts";
 import type { Place } from "../network.ts";
 import type { Timeline } from "../time/timeline.ts";
+import type { Archive } from "./archive.ts";
 import type { Address } from "./engine.ts";
 import type { Processes } from "./processes.ts";
 import { type Admission, type Caller, type EndpointProxy, proxy } from "./proxy.ts";
@@ -58,6 +59,7 @@ export interface Context {
   /** By the id that each belongs to. They last as long as the engine, with or without an instance. */
   endpoints: Map<string, EndpointProxy>;
   snapshots: Map<string, Pick<Instance, "folder" | "masterUser" | "database">>;
+  archives: Map<string, Archive>;
 }
 
 /** The instance of a name, whatever its id is by now. */
@@ -186,6 +188,8 @@ export const asAdministrator = async <T>(
   act: (client: Client) => Promise<T>,
 ): Promise<T> => {
   const client = new Client({ ...administration(context, instance), database: "postgres" });
+  // A server that is stopped under it fails the query as well; without a listener it ends this process.
+  client.on("error", () => undefined);
   await client.connect();
   try {
     return await act(client);

@@ -75,6 +75,8 @@ interface Model {
   options: ModelledEngineOptions;
   instances: Map<string, Instance>;
   snapshots: Map<string, Pick<Instance, "log" | "masterUser">>;
+  /** The very logs, which grow on. */
+  archives: Map<string, Pick<Instance, "log" | "masterUser">>;
 }
 
 /**
@@ -83,8 +85,9 @@ interface Model {
  * when somebody asks.
  */
 export const modelledEngine = (options: ModelledEngineOptions): ModelledEngine => {
-  const model: Model = { options, instances: new Map(), snapshots: new Map() };
-  const { instances, snapshots } = model;
+  const kept = { instances: new Map(), snapshots: new Map(), archives: new Map() };
+  const model: Model = { options, ...kept };
+  const { instances, snapshots, archives } = model;
   /** Instances are looked at only after all that is due by now has arrived. */
   const current = (id: string): Instance => {
     const instance = instances.get(id);
@@ -127,6 +130,17 @@ export const modelledEngine = (options: ModelledEngineOptions): ModelledEngine =
       const snapshot = snapshots.get(snapshotId);
       if (!snapshot) throw new Error(`no database snapshot ${snapshotId}`);
       return add(model, { ...wanted, masterUser: snapshot.masterUser }, snapshot.log).address;
+    },
+    archive: async (id, archiveId) => {
+      const { log, masterUser } = current(id);
+      if (!archives.has(archiveId)) archives.set(archiveId, { log, masterUser });
+    },
+    restoreTo: async (archiveId, at, wanted) => {
+      const archive = archives.get(archiveId);
+      if (!archive) throw new Error(`no database archive ${archiveId}`);
+      const { masterUser } = archive;
+      const log = archive.log.filter((entry) => entry.at <= at);
+      return add(model, { ...wanted, masterUser }, log).address;
     },
     setMasterPassword: async (id, password) => {
       const instance = current(id);

@@ -2,6 +2,7 @@ import { chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, escapeIdentifier, escapeLiteral } from "pg";
+import { beginArchive, fetchLog, restoreTo } from "./archive.ts";
 import { binaries, unprivilegedAccount } from "./binaries.ts";
 import { addReplica, takeSnapshot } from "./copies.ts";
 import type { Address, DatabaseEngine, NewInstance, ReplicaPosition } from "./engine.ts";
@@ -62,6 +63,9 @@ export const realEngine = async (options: RealEngineOptions): Promise<RealEngine
     snapshot: (id, snapshotId) => takeSnapshot(context, id, snapshotId),
     removeSnapshot: (snapshotId) => removeSnapshot(context, snapshotId),
     restore: (snapshotId, wanted) => restore(context, snapshotId, wanted),
+    archive: (id, archiveId) => beginArchive(context, id, archiveId),
+    restoreTo: async (archiveId, at, wanted) =>
+      (await restoreTo(context, archiveId, at, wanted)).proxy.address,
     setMasterPassword: (id, password) =>
       ordered(id, (instance) => setMasterPassword(context, instance, password)),
     reconsider: () => {
@@ -101,7 +105,8 @@ const prepare = async (options: RealEngineOptions): Promise<Context> => {
     const native = await binaries(folder, account);
     const password = options.random.id();
     const kept = { instances: new Map(), endpoints: new Map(), snapshots: new Map() };
-    return { options, keeper, native, folder, password, ...kept };
+    const archives = new Map();
+    return { options, keeper, native, folder, password, ...kept, archives };
   } catch (error) {
     await keeper.close();
     throw error;
@@ -179,6 +184,7 @@ const remove = async (context: Context, instance: Instance): Promise<void> => {
   await stop(context, instance);
   context.instances.delete(instance.id);
   instance.proxy.sever();
+  await fetchLog(context, instance);
   await unfollow(context, instance);
   await context.keeper.ask({ act: "remove", path: instance.folder });
 };

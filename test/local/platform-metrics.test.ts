@@ -106,6 +106,39 @@ describe("metrics of a group", () => {
     expect(memory("Maximum")).toBe(45);
   });
 
+  it("shows which instance it is, as its agent does", async () => {
+    const at = await fleetStage();
+    const [sick = "", well = ""] = ids(at.inState("InService"));
+    at.scaling.ail({ instanceId: sick }, { is: "leaks", memoryPercent: 96 });
+    await at.timeline.advance(minute);
+    const memory = (InstanceId: string) =>
+      measured(at, "CWAgent", "mem_used_percent", { AutoScalingGroupName, InstanceId }, "Maximum");
+    expect([memory(sick).at(-1), memory(well).at(-1)]).toEqual([96, 45]);
+  });
+
+  it("finds the target anomalous whose answers are errors, among three that serve, when it is asked", async () => {
+    const at = await fleetStage();
+    const { TargetGroupArn } = at;
+    const anomalous = (Include: string[]) =>
+      (
+        at.lb("DescribeTargetHealth", { TargetGroupArn, Include }).TargetHealthDescriptions as {
+          Target: { Id: string };
+          AnomalyDetection?: { Result: string };
+        }[]
+      ).flatMap(({ Target, AnomalyDetection }) =>
+        AnomalyDetection?.Result === "anomalous" ? [Target.Id] : [],
+      );
+    const [bad = ""] = ids(at.inState("InService"));
+    const heal = at.scaling.ail({ instanceId: bad }, { is: "errors" });
+    await at.users(30);
+    expect(anomalous([])).toEqual([]);
+    expect(anomalous(["AnomalyDetection"])).toEqual([bad]);
+    heal();
+    await at.timeline.advance(3 * minute);
+    await at.users(30);
+    expect(anomalous(["AnomalyDetection"])).toEqual([]);
+  });
+
   it("publishes nothing of a dead region", async () => {
     const at = await fleetStage();
     const before = measured(at, "CWAgent", "mem_used_percent", { AutoScalingGroupName });

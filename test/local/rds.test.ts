@@ -398,9 +398,9 @@ describe("an RDS instance", () => {
     await timeline.advance(30 * minute);
     expect(describe(home, "checked").DBInstanceStatus).toBe("available");
     expect(open("checked").read("balance")).toBe("100");
-    expect(call(home, "DescribeDBSnapshots", {}).DBSnapshots).toMatchObject([
-      { DBSnapshotIdentifier: "before", Status: "available" },
-    ]);
+    expect(call(home, "DescribeDBSnapshots", { SnapshotType: "manual" }).DBSnapshots).toMatchObject(
+      [{ DBSnapshotIdentifier: "before", Status: "available" }],
+    );
   });
 
   it("is listed in pages, and refuses a page smaller than RDS allows", async () => {

@@ -8,6 +8,8 @@ const realWait = "it bounds a wait for a real socket or process, whose time is r
 const allowed: readonly Allowance[] = [
   { path: "local/http.ts", name: "AbortSignal.timeout", because: realWait },
   { path: "local/dns/resolver.ts", name: "AbortSignal.timeout", because: realWait },
+  { path: "local/ledger/cache.ts", name: "AbortSignal.timeout", because: realWait },
+  { path: "local/redis/real.ts", name: "AbortSignal.timeout", because: realWait },
   { path: "local/ledger/process.ts", name: "AbortSignal.timeout", because: realWait },
   { path: "local/postgres/keeper.ts", name: "AbortSignal.timeout", because: realWait },
   { path: "drills/people.ts", name: "AbortSignal.timeout", because: realWait },

@@ -89,11 +89,12 @@ const pureValues: Record<string, readonly string[]> = {
 
 /**
  * Playbooks are decisions as well: whoever reads one has seen all that it can do. So are the parts of
- * readiness' decision that have a file of their own.
+ * readiness' decision that have a file of their own, and what several playbooks make of requests.
  */
 const isDecision = (path: string) =>
   /^functions\/[^/]+\/(decide|states|warnings|playbooks)\.ts$/.test(path) ||
   /^functions\/readiness\/(judged|backups)\.ts$/.test(path) ||
+  path === "functions/remediation/traffic.ts" ||
   /^functions\/remediation\/playbooks\/[^/]+\/playbook\.ts$/.test(path);
 
 const purity: Rule = {

@@ -1,0 +1,141 @@
+import { join } from "node:path";
+import { machineNow } from "../time/machine.ts";
+import { archiveSlot } from "./following.ts";
+import {
+  addInstance,
+  asAdministrator,
+  type Context,
+  copyCluster,
+  type Instance,
+  inOrder,
+  named,
+  newName,
+} from "./instances.ts";
+import { baseBackup } from "./setup.ts";
+
+/** The same moment on both clocks. */
+interface Mark {
+  modelled: number;
+  machine: number;
+}
+
+/** A base backup, and all that was logged since. */
+export interface Archive {
+  /** Of the instance that it is of, by `name`. */
+  source: string;
+  folder: string;
+  /** What backup_label has to say, for the copy only. */
+  label: string;
+  /** Where what was logged since is kept. */
+  log: string;
+  masterUser: string;
+  database: string;
+  /** In order: the speed of modelled time may change between any two. */
+  marks: Mark[];
+}
+
+const markEveryMilliseconds = 300_000;
+
+/**
+ * Takes the base backup. A slot keeps the log in the instance's own folder from here on, and it is
+ * fetched from there when somebody wants it.
+ */
+export const beginArchive = (context: Context, id: string, archiveId: string): Promise<void> =>
+  inOrder(context, id, async (instance) => {
+    if (context.archives.has(archiveId)) return;
+    const { timeline } = context.options;
+    const at = join(context.folder, newName(context).replace("instance", "archive"));
+    const { name: source, masterUser, database } = instance;
+    const folder = join(at, "base");
+    const marks: Mark[] = [];
+    const mark = () => void marks.push({ modelled: timeline.now(), machine: machineNow() });
+    const label = await asAdministrator(context, instance, async (client) => {
+      // One slot keeps the log for all archives of an instance: backups may be switched off and on.
+      await client.query(
+        "select pg_create_physical_replication_slot($1, true) where not exists " +
+          "(select from pg_replication_slots where slot_name = $1)",
+        [archiveSlot],
+      );
+      return baseBackup(client, () => copyCluster(context, instance.folder, folder, ["pg_wal"]));
+    });
+    mark();
+    timeline.every(markEveryMilliseconds, mark);
+    const log = join(at, "log");
+    context.archives.set(archiveId, { source, masterUser, database, folder, label, log, marks });
+  });
+
+const write = (context: Context, folder: string, name: string, text: string) =>
+  context.keeper.ask({ act: "write", path: join(folder, name), text });
+
+/** Brings what was logged by now into every archive of the instance. */
+export const fetchLog = async (context: Context, instance: Instance): Promise<void> => {
+  for (const archive of context.archives.values()) {
+    if (archive.source !== instance.name) continue;
+    await copyCluster(context, join(instance.folder, "pg_wal"), archive.log);
+  }
+};
+
+/** When the machine's clock showed what the timeline shows at `at`. */
+const machineTime = (marks: readonly Mark[], last: Mark, at: number): number => {
+  const after = marks.find(({ modelled }) => modelled >= at) ?? last;
+  const before = marks.findLast(({ modelled }) => modelled < at) ?? marks[0] ?? last;
+  const span = after.modelled - before.modelled;
+  const share = span === 0 ? 0 : (at - before.modelled) / span;
+  return before.machine + share * (after.machine - before.machine);
+};
+
+/**
+ * A new instance with every commit of the archived one until `at`. PostgreSQL refuses to end before a
+ * target that it has not met, so a running source commits once more, without a change, to be past it.
+ */
+export const restoreTo = async (
+  context: Context,
+  archiveId: string,
+  at: number,
+  wanted: Pick<Instance, "id" | "region">,
+): Promise<Instance> => {
+  const archive = context.archives.get(archiveId);
+  if (!archive) throw new Error(`no database archive ${archiveId}`);
+  const source = named(context, archive.source);
+  if (source?.port !== undefined) {
+    await asAdministrator(context, source, (client) => client.query("select pg_current_xact_id()"));
+  }
+  if (source) await fetchLog(context, source);
+  const { timeline } = context.options;
+  const last = { modelled: timeline.now(), machine: machineNow() };
+  // In a setting PostgreSQL knows no zones by name, and Z is one.
+  const target = new Date(machineTime(archive.marks, last, at)).toISOString().replace("Z", "+00");
+  const { masterUser, database } = archive;
+  const fields = { ...wanted, name: newName(context), masterUser, database };
+  const made = await addInstance(context, fields, async (folder) => {
+    await copyCluster(context, archive.folder, folder);
+    await write(context, folder, "backup_label", archive.label);
+    await write(context, folder, "recovery.signal", "");
+    await write(context, folder, "postgresql.auto.conf", recoverySettings(archive.log, target));
+  });
+  await recovered(context, made);
+  return made;
+};
+
+const recoverySettings = (log: string, target: string): string =>
+  [
+    `restore_command = 'cp "${log}/%f" "%p"'`,
+    `recovery_target_time = '${target}'`,
+    "recovery_target_action = 'promote'",
+    "",
+  ].join("\n");
+
+const mostLooks = 1200;
+
+/** It takes connections as soon as it is consistent, which is before the target. */
+const recovered = async (context: Context, instance: Instance): Promise<void> => {
+  const { timeline } = context.options;
+  for (let look = 0; look < mostLooks; look += 1) {
+    const { rows } = await asAdministrator(context, instance, (client) =>
+      client.query<{ recovering: boolean }>("select pg_is_in_recovery() as recovering"),
+    );
+    if (rows[0]?.recovering === false) return;
+    await timeline.sleep(500);
+  }
+  throw new Error(`${instance.id} has not come to the end of its recovery`);
+};
