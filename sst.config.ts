@@ -38,7 +38,7 @@ export default $config({
     return {
       slack: nightshift.doors.standby.url,
       slackSecond: nightshift.doors.home.url,
-      operatorPolicy: operators(stage, platform, nightshift.failovers),
+      operatorPolicy: operators(stage, platform, nightshift),
       repositories: [platform.home.repository.name, platform.standby.repository.name],
     };
   },

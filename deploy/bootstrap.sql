@@ -100,7 +100,59 @@ CREATE TABLE IF NOT EXISTS nightshift.probe (
 CREATE TABLE IF NOT EXISTS nightshift.fence (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), epoch bigint NOT NULL);
 INSERT INTO nightshift.fence (epoch) VALUES (0) ON CONFLICT (singleton) DO NOTHING;
+CREATE TABLE IF NOT EXISTS nightshift.manifest (
+  taken_at_ms bigint PRIMARY KEY, lsn text NOT NULL, content jsonb NOT NULL);
+CREATE TABLE IF NOT EXISTS nightshift.canary (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), bytes bytea NOT NULL);
+-- A copy that was restored to be looked at is read by the owner's login.
+GRANT USAGE, CREATE ON SCHEMA nightshift TO SESSION_USER;
+GRANT SELECT ON ALL TABLES IN SCHEMA nightshift TO SESSION_USER;
+ALTER DEFAULT PRIVILEGES IN SCHEMA nightshift GRANT SELECT ON TABLES TO SESSION_USER;
 RESET ROLE;
 REVOKE nightshift FROM CURRENT_USER GRANTED BY CURRENT_USER;
+
+-- What Nightshift may know of the application's rows: how many there are, and the sum of the hashes of
+-- those between two times. It runs as the owner and gives numbers only. STABLE, so that all of it is seen
+-- at one moment. `most_bytes` bounds what is counted; beyond it the numbers are PostgreSQL's estimate.
+CREATE OR REPLACE FUNCTION nightshift.counted(most_bytes bigint, windows jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET row_security = off
+SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'
+SET extra_float_digits = 1 SET bytea_output = 'hex'
+AS $$
+DECLARE
+  one record;
+  found record;
+  rows bigint;
+  tables jsonb := '[]';
+  sums jsonb := '[]';
+BEGIN
+  FOR one IN
+    SELECT n.nspname, c.relname, greatest(c.reltuples, 0)::bigint AS guess,
+      sum(pg_relation_size(c.oid)) OVER (ORDER BY pg_relation_size(c.oid), c.oid) AS bytes
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.relpersistence = 'p'
+      AND n.nspname NOT IN ('information_schema', 'nightshift') AND n.nspname !~ '^pg_'
+    ORDER BY bytes LIMIT 1000
+  LOOP
+    rows := one.guess;
+    IF one.bytes <= most_bytes THEN
+      EXECUTE format('SELECT count(*) FROM ONLY %I.%I', one.nspname, one.relname) INTO rows;
+    END IF;
+    tables := tables || jsonb_build_object('name', one.nspname || '.' || one.relname,
+      'rows', rows, 'exact', one.bytes <= most_bytes);
+  END LOOP;
+  FOR one IN SELECT value FROM jsonb_array_elements(windows) LOOP
+    EXECUTE format('SELECT count(*) AS rows,
+        coalesce(sum(hashtextextended(the_whole_row::text, 0)), 0)::text AS sum
+      FROM %s AS the_whole_row WHERE %I >= $1 AND %I < $2',
+      (one.value->>'table')::regclass, one.value->>'column', one.value->>'column')
+    INTO found USING (one.value->>'from')::timestamptz, (one.value->>'to')::timestamptz;
+    sums := sums || (one.value || jsonb_build_object('rows', found.rows, 'sum', found.sum));
+  END LOOP;
+  RETURN jsonb_build_object('tables', tables, 'windows', sums);
+END $$;
+REVOKE ALL ON FUNCTION nightshift.counted(bigint, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION nightshift.counted(bigint, jsonb) TO nightshift;
 
 COMMIT;

@@ -259,6 +259,7 @@ const freeKinds = [
   /^aws:secretsmanager\/(secretVersion|secretPolicy|secretRotation):/,
   /^aws:sns\/(topicPolicy|topicSubscription):/,
   /^aws:sqs\/(queuePolicy|redrivePolicy|redriveAllowPolicy):/,
+  /^aws:ssm\/document:/,
   /^aws:vpc\/(securityGroupIngressRule|securityGroupEgressRule):/,
   /^aws:xray\//,
 ];

@@ -3,7 +3,7 @@ import type { FunctionDefinition } from "../local/lambda/host.ts";
 import { backupBoundSeconds, lookEverySeconds } from "../shared/readiness.ts";
 import { keyIn, names } from "./names.ts";
 import type { Platform, Site } from "./platform.ts";
-import { deployRemediation } from "./remediation.ts";
+import { deployRemediation, repairsOf } from "./remediation.ts";
 
 /** The functions of Nightshift, by name, region and link, as `stacks/` will declare them for AWS. */
 export const functionsOf = (
@@ -28,6 +28,7 @@ export const functionsOf = (
     readiness(platform, standby, common),
     slack(standby.region, common),
     slack(home.region, common),
+    ...repairsOf(platform, common),
   ];
 };
 
@@ -128,7 +129,7 @@ const regionAlarms = (platform: Platform, watched: Site) => {
   const lost = (observer: string) => `nightshift-${watched.region}-lost-from-${observer}`;
   const idle = (observer: string) => `nightshift-nobody-active-from-${observer}`;
   return {
-    composite: `nightshift-${watched.region}-lost`,
+    composite: `nightshift-region-lost-${watched.region}`,
     observers: Object.fromEntries(
       observers.map((name) => [name, { unreachable: lost(name), idle: idle(name) }]),
     ),
@@ -247,8 +248,8 @@ const slack = (region: string, common: Common): FunctionDefinition => ({
 });
 
 export interface Deployment {
-  /** Whether alarms set repairs off; they need a platform that publishes metrics. */
-  repairs?: boolean;
+  /** Whether there are alarms on the platform, which set repairs off: it has to publish metrics. */
+  repairs: boolean;
   /** Whether readiness is looked at on its schedule; it always can be by hand. */
   looks: boolean;
 }
@@ -258,10 +259,9 @@ export const deployAutomation = async (
   cloud: Cloud,
   platform: Platform,
   common: Record<string, string>,
-  { looks, repairs }: Deployment = { looks: true },
+  { looks, repairs }: Deployment = { looks: true, repairs: true },
 ): Promise<FunctionDefinition[]> => {
   const functions = functionsOf(platform, common);
-  if (repairs) functions.push(...(await deployRemediation(cloud, platform, common)));
   for (const definition of functions) cloud.functions.define(definition);
   const { home, standby, config } = platform;
   const eachMinute = async (region: string, name: string, input: object) => {
@@ -284,6 +284,7 @@ export const deployAutomation = async (
     await eachMinute(site.region, "detection", { do: "recheck" });
     await putRegionAlarms(cloud, platform, site);
   }
+  if (repairs) await deployRemediation(cloud, platform, common);
   if (looks) {
     await scheduleLooks(cloud, platform);
     for (const { region } of [home, standby]) await putReadinessAlarms(cloud, region);
@@ -377,6 +378,7 @@ const putRegionAlarms = async (cloud: Cloud, platform: Platform, site: Site) => 
     EventPattern: JSON.stringify({
       source: ["aws.cloudwatch"],
       "detail-type": ["CloudWatch Alarm State Change"],
+      region: [taker],
       detail: { alarmName: [composite], state: { value: ["ALARM"] } },
     }),
     State: "ENABLED",

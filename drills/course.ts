@@ -55,7 +55,7 @@ export const conduct = async (
 };
 
 /** Whether every instance of the home region that is wanted answers its health checks. */
-const isWell = async ({ cloud, platform }: DrillWorld): Promise<boolean> => {
+export const isWell = async ({ cloud, platform }: DrillWorld): Promise<boolean> => {
   const { region } = platform.home;
   const ask = <Answer>(operation: string, input: object) =>
     cloud.ask<Answer>("elastic-load-balancing-v2", operation, region, input);

@@ -100,7 +100,7 @@ export const live = (about: About) => {
       const facts = { about, now, incidentAt, state, since, served, approvals, fenced, serving };
       return [
         ...boxes(regionsOf(facts), columns, ink),
-        ` ${label("users' writes", ink)}${writes(samples, about, columns - 17, ink)}`,
+        ` ${label("users' writes", ink)}${writesOf(samples, about.home, columns - 17, ink)}`,
         ` ${label("waiting for", ink)}${waiting(facts, columns - 17, ink)}`,
         ` ${label("time", ink)}${time(facts, ink)}`,
       ];
@@ -177,9 +177,10 @@ const boxes = (regions: readonly Box[], columns: number, ink: Ink): string[] => 
 
 const heights = "▁▂▃▄▅▆▇█";
 
-const writes = (
+/** Users' writes as a line of small bars, and how many there are now. */
+export const writesOf = (
   samples: readonly LiveSample[],
-  about: About,
+  home: string,
   columns: number,
   ink: Ink,
 ): string => {
@@ -190,7 +191,7 @@ const writes = (
   for (const { acknowledgedPerSecond, failedPerSecond, region } of cells) {
     const level = Math.round((acknowledgedPerSecond / most) * (heights.length - 1));
     if (acknowledgedPerSecond > 0) {
-      line += ink(heights[level] ?? "█", region === about.home ? "blue" : "green");
+      line += ink(heights[level] ?? "█", region === home ? "blue" : "green");
     } else {
       line += failedPerSecond > 0 ? ink("·", "red") : ink("·", "dim");
     }

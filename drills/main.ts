@@ -1,49 +1,69 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Script } from "../local/slack/operators.ts";
 import operatorsConfig from "../nightshift.config.ts";
 import { isoSeconds } from "../shared/clock.ts";
 import { type DrillArguments, drillArguments, helpText, UsageError } from "./arguments.ts";
 import { conduct } from "./course.ts";
 import { writeMarkdown } from "./markdown.ts";
 import { peopleAtTerminal, scriptedPeople } from "./people.ts";
-import { recorder } from "./recorder.ts";
-import { exitCodeOf, summaryOf, writeReport } from "./report.ts";
+import { type Recorder, recorder } from "./recorder.ts";
+import { drillRepairs, repairing, repairs, storiesNamed } from "./repairs.ts";
+import { repairsClosing } from "./repairs-closing.ts";
+import { repairsLive } from "./repairs-live.ts";
+import { repairSummary, writeRepairs } from "./repairs-report.ts";
+import { isOfStorm } from "./repairs-scene.ts";
+import { allHeld, exitCodeOf, summaryOf, writeReport } from "./report.ts";
 import { scenarioNamed, scenarios } from "./scenarios.ts";
-import { terminal } from "./terminal.ts";
-import { buildWorld, type DrillWorld } from "./world.ts";
+import { type Status, type Terminal, terminal } from "./terminal.ts";
+import { buildWorld, type DrillWorld, type WorldOptions } from "./world.ts";
 
 const reports = fileURLToPath(new URL("../.nightshift/reports", import.meta.url));
 
 /** Users' transfers in a modelled second: about 45 a second on the machine at the usual speed. */
 const transfersPerSecond = 3;
 
+/** What `npm run drill -- <name>` knows: moves of the platform, and repairs where it is. */
+const known = [...scenarios, repairs];
+
 const main = async (): Promise<number> => {
-  const given = drillArguments(process.argv.slice(2), scenarios);
+  const given = drillArguments(process.argv.slice(2), known);
   if (given === "help") {
-    process.stdout.write(`${helpText(scenarios)}\n`);
+    process.stdout.write(`${helpText(known)}\n`);
     return 0;
   }
   return drill(given);
 };
 
+/** A scenario that is about to be played: how it is shown, what it needs, and what comes of it. */
+interface Play {
+  screen: Terminal;
+  needs: Partial<WorldOptions>;
+  /** Whether an event is told like any other; one of a storm is only counted. */
+  isTold?(event: { detail: Record<string, unknown> }): boolean;
+  people: readonly Script[];
+  /** Gives the exit code. */
+  play(world: DrillWorld, seen: Recorder, interrupted: Promise<never>): Promise<number>;
+}
+
 const drill = async (given: DrillArguments): Promise<number> => {
   const { scenario, seed, speed, json } = given;
-  const course = scenarioNamed(scenario);
   // With --json standard output belongs to the one object that is printed at the end.
   const stream = json ? process.stderr : process.stdout;
-  const screen = screenFor(given, stream);
+  const { screen, needs, isTold, people, play } =
+    scenario === repairs.name ? repairPlay(given, stream) : movePlay(given, stream);
   const interruption = interruptions();
   let world: DrillWorld | undefined;
   try {
     screen.stage(
       "Building the platform: two Postgres servers, instances, load balancers, functions",
     );
-    let seen: ReturnType<typeof recorder> | undefined;
+    let seen: Recorder | undefined;
     world = await buildWorld({
       seed,
       speed,
       transfersPerSecond,
-      ...(course.policy ? { policy: course.policy } : {}),
+      ...needs,
       log: (line) => seen?.line(line),
       onError: interruption.fail,
       observe: {
@@ -51,26 +71,17 @@ const drill = async (given: DrillArguments): Promise<number> => {
         after: (...call) => seen?.observe.after(...call),
       },
       onRequest: (request, from) => seen?.request(request, from),
-      onEvent: (region, event) => seen?.event(region, event),
+      onEvent: (region, event) => {
+        if (!isTold || isTold(event)) seen?.event(region, event);
+      },
     });
     seen = recorder(world.timeline.now, screen.moment);
-    const people = given.interactive
+    const deciders = given.interactive
       ? peopleAtTerminal(world, screen.say)
-      : scriptedPeople(world, seed, course.people);
-    const running = conduct(course, world, seen, {
-      seed,
-      speed,
-      onSample: screen.sample,
-      onIncident: screen.incident,
-    });
-    const report = await Promise.race([running, interruption.happened]);
-    people.stop();
-    const folder = join(reports, `${scenario}-${seed}-${stamp()}`);
-    const written = await writeReport(report, folder);
-    await writeMarkdown({ ...report, ...written }, folder);
-    screen.summary(written);
-    if (json) process.stdout.write(`${JSON.stringify(summaryOf(written))}\n`);
-    return exitCodeOf(written);
+      : scriptedPeople(world, seed, people);
+    const code = await play(world, seen, interruption.happened);
+    deciders.stop();
+    return code;
   } finally {
     screen.close();
     await world?.close();
@@ -78,13 +89,69 @@ const drill = async (given: DrillArguments): Promise<number> => {
   }
 };
 
+const folderOf = ({ scenario, seed }: DrillArguments): string =>
+  join(reports, `${scenario}-${seed}-${stamp()}`);
+
+const movePlay = (given: DrillArguments, stream: NodeJS.WriteStream): Play => {
+  const { scenario, seed, speed, json } = given;
+  const course = scenarioNamed(scenario);
+  const screen = screenFor(given, stream, course.mayLose === "nothing");
+  return {
+    screen,
+    needs: course.policy ? { policy: course.policy } : {},
+    people: course.people,
+    play: async (world, seen, interrupted) => {
+      const options = { seed, speed, onSample: screen.sample, onIncident: screen.incident };
+      const running = conduct(course, world, seen, options);
+      const report = await Promise.race([running, interrupted]);
+      const folder = folderOf(given);
+      const written = await writeReport(report, folder);
+      await writeMarkdown({ ...report, ...written }, folder);
+      screen.summary(written);
+      if (json) process.stdout.write(`${JSON.stringify(summaryOf(written))}\n`);
+      return exitCodeOf(written);
+    },
+  };
+};
+
+const repairPlay = (given: DrillArguments, stream: NodeJS.WriteStream): Play => {
+  const { seed, speed, json } = given;
+  const stories = storiesNamed(given.stories);
+  const status = repairsLive(operatorsConfig.regions.primary, stories.length);
+  const screen = screenFor(given, stream, false, status);
+  const rang = new Set<string>();
+  return {
+    screen,
+    needs: { repairs: true, configured: repairing },
+    isTold: ({ detail }) => !isOfStorm(detail, rang),
+    people: repairs.people,
+    play: async (world, seen, interrupted) => {
+      const running = drillRepairs(world, seen, {
+        seed,
+        speed,
+        stories,
+        rang,
+        onSample: screen.sample,
+        onStory: ({ title }, atMilliseconds) => status.story(title, atMilliseconds),
+        onFirst: screen.incident,
+      });
+      const report = await Promise.race([running, interrupted]);
+      const written = await writeRepairs(report, folderOf(given));
+      screen.end((...space) => repairsClosing(written, ...space));
+      if (json) process.stdout.write(`${JSON.stringify(repairSummary(written))}\n`);
+      return allHeld(written.checks) ? 0 : 1;
+    },
+  };
+};
+
 const screenFor = (
   { scenario, seed, speed }: DrillArguments,
   stream: NodeJS.WriteStream,
-): ReturnType<typeof terminal> => {
+  planned: boolean,
+  status?: Status,
+): Terminal => {
   const { primary: home, standby, witness } = operatorsConfig.regions;
   const isTty = stream.isTTY === true;
-  const planned = scenarioNamed(scenario).mayLose === "nothing";
   return terminal(
     {
       write: (text) => void stream.write(text),
@@ -93,6 +160,7 @@ const screenFor = (
       colour: isTty && !process.env.NO_COLOR && process.env.TERM !== "dumb",
     },
     { scenario, seed, speed, home, standby, witness, planned },
+    status,
   );
 };
 

@@ -1,12 +1,18 @@
+import { validationRecord } from "../local/aws/acm.ts";
 import { engineId } from "../local/aws/rds.ts";
 import type { Cloud } from "../local/cloud.ts";
 import type { Config } from "../shared/config.ts";
+import { buildCaches } from "./caches.ts";
 import { keyIn, names } from "./names.ts";
 
 /** One region of the platform, as far as the functions are told of it. */
 export interface Site extends DatabaseSite {
   loadBalancerName: string;
   loadBalancer: string;
+  targetGroup: string;
+  certificate: string;
+  /** Names of the zones that instances are in. */
+  zones: string[];
   roleRule: string;
 }
 
@@ -40,6 +46,8 @@ export interface Ground {
   /** Made by the seed; on a real account Secrets Manager makes them. */
   password(): string;
   slack: { signingSecret: string; botToken: string };
+  /** The first token of the caches; a simulation without instances that use one has no caches. */
+  cacheToken?: string;
   /** Told as soon as a region's database stands: instances that start later connect to it. */
   onDatabase(site: DatabaseSite): void;
   /** Makes roles and tables in the new home database, as the platform's migrations do. */
@@ -67,6 +75,7 @@ export const buildPlatform = async (cloud: Cloud, ground: Ground): Promise<Platf
   };
   const databases = await buildDatabases(cloud, ground, passwords, groups);
   await buildSecrets(cloud, ground, passwords, databases.home);
+  if (ground.cacheToken !== undefined) await buildCaches(cloud, config, ground.cacheToken);
   for (const [side, region] of [
     ["home", primary],
     ["standby", standby],
@@ -245,33 +254,45 @@ const buildFront = async (cloud: Cloud, ground: Ground, region: string, isHome: 
       HealthCheckTimeoutSeconds: 5,
     },
   );
-  const TargetGroupArn = TargetGroups[0]?.TargetGroupArn;
+  const TargetGroupArn = TargetGroups[0]?.TargetGroupArn ?? "";
   const LoadBalancerArn = balancer?.LoadBalancerArn ?? "";
-  const listener = { LoadBalancerArn, TargetGroupArn, domain: ground.config.domain.name };
+  const DomainName = ground.config.domain.name;
+  const certificate = cloud.certificates.establish(region, {
+    DomainName,
+    InUseBy: [LoadBalancerArn],
+  });
+  const listener = { LoadBalancerArn, TargetGroupArn, CertificateArn: certificate };
   const roleRule = await buildListener(cloud, region, listener, isHome);
+  const zones = ["a", "b", "c"].map((zone) => `${region}${zone}`);
   await cloud.ask("auto-scaling", "CreateAutoScalingGroup", region, {
     AutoScalingGroupName: names.group,
     MinSize: isHome ? minimum : standbyMinimum,
     MaxSize: maximum,
     DesiredCapacity: isHome ? desired : standbyMinimum,
-    AvailabilityZones: ["a", "b", "c"].map((zone) => `${region}${zone}`),
+    AvailabilityZones: zones,
     LaunchTemplate: { LaunchTemplateName: names.group, Version: "1" },
     TargetGroupARNs: [TargetGroupArn],
     HealthCheckType: "ELB",
     HealthCheckGracePeriod: 300,
   });
-  return { loadBalancerName: balancer?.DNSName ?? "", loadBalancer: LoadBalancerArn, roleRule };
+  return {
+    loadBalancerName: balancer?.DNSName ?? "",
+    loadBalancer: LoadBalancerArn,
+    targetGroup: TargetGroupArn,
+    certificate,
+    zones,
+    roleRule,
+  };
 };
 
 /** Answers the ARN of the rule that says the region's role. */
 const buildListener = async (
   cloud: Cloud,
   region: string,
-  given: { LoadBalancerArn: string; TargetGroupArn: string | undefined; domain: string },
+  given: { LoadBalancerArn: string; TargetGroupArn: string; CertificateArn: string },
   isHome: boolean,
 ): Promise<string> => {
-  const { LoadBalancerArn, TargetGroupArn, domain } = given;
-  const CertificateArn = cloud.certificates.establish(region, { DomainName: domain });
+  const { LoadBalancerArn, TargetGroupArn, CertificateArn } = given;
   const { Listeners } = await cloud.ask<{ Listeners: { ListenerArn: string }[] }>(
     "elastic-load-balancing-v2",
     "CreateListener",
@@ -360,10 +381,17 @@ const buildNames = async (
       ...(failover === "PRIMARY" ? { HealthCheckId: moved } : {}),
     },
   });
+  const { Name, Type, Value } = validationRecord(config.domain.name);
+  const ResourceRecordSet = { Name, Type, TTL: 300, ResourceRecords: [{ Value }] };
   await ask("ChangeResourceRecordSets", {
     HostedZoneId: HostedZone.Id,
     ChangeBatch: {
-      Changes: [record(platform.home, "PRIMARY"), record(platform.standby, "SECONDARY")],
+      Changes: [
+        record(platform.home, "PRIMARY"),
+        record(platform.standby, "SECONDARY"),
+        // By it ACM knows that the name is ours.
+        { Action: "UPSERT", ResourceRecordSet },
+      ],
     },
   });
   return HostedZone.Id;

@@ -19,6 +19,8 @@ header p { margin: 0; color: var(--quiet); }
 h1 { margin: 4px 0 14px; font-size: 32px; line-height: 1.2; letter-spacing: -0.015em; }
 h1.good { color: var(--good); } h1.bad { color: var(--bad); } h1.unknown { color: var(--unknown); }
 h2 { margin: 40px 0 10px; font-size: 18px; letter-spacing: -0.005em; }
+h3 { margin: 24px 0 8px; font-size: 15px; }
+h3 .good { color: var(--good); } h3 .bad { color: var(--bad); } h3 .unknown { color: var(--unknown); }
 .verdicts { list-style: none; margin: 18px 0 0; padding: 0; font-size: 17px; }
 .verdicts li { padding: 3px 0 3px 30px; position: relative; }
 .verdicts li::before { position: absolute; left: 2px; font-weight: 700; }

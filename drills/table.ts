@@ -6,8 +6,15 @@ import { systemWeb } from "../shared/web.ts";
 import { names } from "./names.ts";
 
 /** The coordination table for somebody in `region` who is no function: a deployment, an operator. */
-export const coordinationFrom = (region: string, endpoint: string, config: Config): Coordination =>
+export const coordinationFrom = (
+  region: string,
+  endpoint: string,
+  config: Config,
+  /** How calls travel when not by a socket, which a busy machine may be too slow for. */
+  requestHandler?: object,
+): Coordination =>
   coordination({
+    ...(requestHandler ? { aws: () => ({ requestHandler }) } : {}),
     environment: {
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: "AKIDLOCAL",

@@ -54,15 +54,18 @@ const cursor = {
   up: (lines: number) => `\r\u001b[${lines}A`,
 };
 
+/** What the small area at the bottom is told, and what it shows. */
+export type Status = Pick<ReturnType<typeof live>, "incident" | "moment" | "sample" | "lines">;
+
 /**
  * A drill as it is told on a terminal: lines that scroll, and under them, where the cursor may be
  * moved, a small area that shows what is going on right now. It never reads a clock and never waits:
  * it draws when it is told something.
  */
-export const terminal = (screen: Screen, about: About) => {
+export const terminal = (screen: Screen, about: About, status: Status = live(about)) => {
   const paint = ink(screen.colour);
   const columns = () => Math.min(screen.columns, columnsLimit);
-  const area = liveArea(screen, about, paint, columns);
+  const area = liveArea(screen, status, paint, columns);
   const fold = folding();
   let incidentAt: number | undefined;
   let silent = false;
@@ -88,6 +91,10 @@ export const terminal = (screen: Screen, about: About) => {
     if (fold.isRepeat(`${who}\n${kind}\n${text}`)) return area.draw([]);
     const time = incidentAt === undefined ? "before" : offset((atMilliseconds - incidentAt) / 1000);
     area.draw([...begin(), ...repeats(), ...eventLines(time, who, shown, text, columns(), paint)]);
+  };
+  const end = (written: (columns: number, ink: Ink) => string[]) => {
+    area.close();
+    screen.write([...repeats(), ...written(columns(), paint)].join("\n").concat("\n"));
   };
   return {
     /** What is being prepared, before the run. */
@@ -117,10 +124,9 @@ export const terminal = (screen: Screen, about: About) => {
     /** A line for the person who is watching. */
     say: (line: string) =>
       area.draw([...wrap(plain(line), columns()).map((l) => paint(l, "cyan"))]),
-    summary: (report: Report) => {
-      area.close();
-      screen.write([...repeats(), ...closing(report, columns(), paint)].join("\n").concat("\n"));
-    },
+    summary: (report: Report) => end((...space) => closing(report, ...space)),
+    /** The last lines, written for the width of the screen. */
+    end: (written: (columns: number, ink: Ink) => string[]) => end(written),
     /** Leaves the terminal as it was found. May be called again. */
     close: () => area.close(),
   };
@@ -129,9 +135,8 @@ export const terminal = (screen: Screen, about: About) => {
 export type Terminal = ReturnType<typeof terminal>;
 
 /** The part at the bottom that is drawn anew; lines are put above it. */
-const liveArea = (screen: Screen, about: About, paint: Ink, columns: () => number) => {
+const liveArea = (screen: Screen, status: Status, paint: Ink, columns: () => number) => {
   const movable = screen.isTty && screen.colour;
-  const status = live(about);
   let drawn = 0;
   let open = false;
   let closed = false;

@@ -35,6 +35,9 @@ export const count = (value: number): string =>
 export const plural = (value: number, one: string, many = `${one}s`): string =>
   `${count(value)} ${value === 1 ? one : many}`;
 
+/** With a capital letter, as a sentence begins. */
+export const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+
 // A message from outside could move the cursor or recolour the screen: control and direction
 // characters never reach a terminal or a page.
 const unsafe = /[\p{Cc}\p{Bidi_Control}]+/gu;

@@ -1,42 +1,16 @@
 import type { Input } from "@pulumi/pulumi";
+import type { Calculated, Metric, AlarmOptions as Options } from "./alarms/options.ts";
+import { judgedBy, silence } from "./alarms/options.ts";
 import type { Alerts } from "./alerts.ts";
 import { named } from "./regions.ts";
 import type { Stage } from "./stage.ts";
 
-/** A number that CloudWatch keeps. deploy/policies/metrics.ts knows which ones there are. */
-export interface Metric {
-  namespace: string;
-  name: string;
-  dimensions: Record<string, Input<string>>;
-  /** `p95` as well. */
-  statistic: "Sum" | "Average" | "Minimum" | "Maximum" | `p${number}`;
-}
-
-/** One metric, or several and what is calculated from them as `result`. */
-export type Measured = Metric | { metrics: Record<string, Metric>; result: string; label: string };
-
-export interface AlarmOptions {
-  /** `database-storage`: the end of its name. */
-  name: string;
-  /** What is wrong and what to do, for whoever gets the e-mail. */
-  says: string;
-  of: Measured;
-  /** `unusual`: so many standard deviations away from what this hour and weekday have had before. */
-  when: { above: Input<number> } | { below: Input<number> } | { unusual: number };
-  periodSeconds: number;
-  /** So many of the last so many periods. */
-  during: [periods: number, ofPeriods: number];
-  /** What silence means: nothing wrong, something wrong, or nothing at all. */
-  silenceIs: "well" | "wrong" | "unknown";
-  /** Whether anybody is told; false for alarms that others are made of. */
-  tells?: boolean;
-}
-
-const silence = { well: "notBreaching", wrong: "breaching", unknown: "missing" } as const;
+type Text = Input<string>;
+export type AlarmOptions = Options<Text>;
 
 /** Makes one alarm, which tells when it begins and when it is over. */
 export const alarm = (stage: Stage, { region, topic }: Alerts, options: AlarmOptions) => {
-  const { of, when, during, periodSeconds } = options;
+  const { during, periodSeconds } = options;
   const [datapointsToAlarm, evaluationPeriods] = during;
   const actions = options.tells === false ? [] : [topic.arn];
   return new aws.cloudwatch.MetricAlarm(
@@ -44,7 +18,7 @@ export const alarm = (stage: Stage, { region, topic }: Alerts, options: AlarmOpt
     {
       name: `${stage.prefix}-${options.name}`,
       alarmDescription: options.says,
-      ...judged(of, when, periodSeconds),
+      ...judged(options, periodSeconds),
       evaluationPeriods,
       datapointsToAlarm,
       treatMissingData: silence[options.silenceIs],
@@ -63,30 +37,32 @@ export const titled = (name: string): string =>
     .join("");
 
 /** What is compared with what. */
-const judged = (of: Measured, when: AlarmOptions["when"], period: number) => {
+const judged = ({ of, when }: Pick<AlarmOptions, "of" | "when">, period: number) => {
+  const measured = judgedBy({ of, when });
+  const metrics = "metrics" in measured ? calculated(measured, period) : simple(measured, period);
   if ("unusual" in when) {
-    if ("metrics" in of) throw new Error("only a plain metric can be unusual");
-    const result = `ANOMALY_DETECTION_BAND(m, ${when.unusual})`;
-    const { metricQueries } = calculated({ metrics: { m: of }, result, label: "usual" }, period);
     return {
       // Of a band both are asked for: the metric, and what it is compared with.
-      metricQueries: metricQueries.map((query) => ({ ...query, returnData: true })),
+      metricQueries: ("metricQueries" in metrics ? metrics.metricQueries : []).map((query) => ({
+        ...query,
+        returnData: true,
+      })),
       thresholdMetricId: "result",
       comparisonOperator: "LessThanLowerOrGreaterThanUpperThreshold",
     };
   }
   return {
-    ...("metrics" in of ? calculated(of, period) : simple(of, period)),
+    ...metrics,
     ...("above" in when
       ? { comparisonOperator: "GreaterThanThreshold", threshold: when.above }
       : { comparisonOperator: "LessThanThreshold", threshold: when.below }),
   };
 };
 
-const statisticOf = ({ statistic }: Metric) =>
+const statisticOf = ({ statistic }: Metric<Text>) =>
   statistic.startsWith("p") ? { extendedStatistic: statistic } : { statistic };
 
-const simple = (metric: Metric, period: number) => ({
+const simple = (metric: Metric<Text>, period: number) => ({
   namespace: metric.namespace,
   metricName: metric.name,
   dimensions: metric.dimensions,
@@ -94,7 +70,7 @@ const simple = (metric: Metric, period: number) => ({
   ...statisticOf(metric),
 });
 
-const calculated = ({ metrics, result, label }: Exclude<Measured, Metric>, period: number) => ({
+const calculated = ({ metrics, result, label }: Calculated<Text>, period: number) => ({
   metricQueries: [
     ...Object.entries(metrics).map(([id, { namespace, name, dimensions, statistic }]) => ({
       id,

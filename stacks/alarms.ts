@@ -1,11 +1,16 @@
+import type { Input } from "@pulumi/pulumi";
+import { alarm } from "./alarm.ts";
 import { applicationAlarms } from "./alarms/application.ts";
 import { automationAlarms, backupsAlarm, readyAlarm } from "./alarms/automation.ts";
+import { connectionLimit } from "./alarms/connections.ts";
 import { dataAlarms } from "./alarms/data.ts";
+import { countRefusals, refusalsOf, tellEvents } from "./alarms/database-log.ts";
 import type { Alerts } from "./alerts.ts";
 import { alerts } from "./alerts.ts";
 import type { Automation } from "./automation.ts";
+import { forwarding } from "./forwarding.ts";
 import { observers, pageDue } from "./observers.ts";
-import type { Platform } from "./platform.ts";
+import type { Platform, Site } from "./platform.ts";
 import type { Region, Regions } from "./regions.ts";
 import type { Stage } from "./stage.ts";
 
@@ -39,9 +44,12 @@ export const alarms = (
     const watch = nightshift.watches[site.region.name];
     return {
       region: site.region,
-      application: applicationAlarms(stage, told, site),
-      data: dataAlarms(stage, told, site),
-      automation: automationIn(told),
+      application: applicationAlarms<Input<string>>(site).map((each) => alarm(stage, told, each)),
+      data: dataIn(stage, told, site),
+      automation: [
+        ...automationIn(told),
+        ...(site === platform.home ? [forwarding(stage, told, regions.standby)] : []),
+      ],
       takeover: [
         readyAlarm(stage, told),
         backupsAlarm(stage, told),
@@ -60,4 +68,19 @@ export const alarms = (
       takeover: [],
     },
   ];
+};
+
+const dataIn = (stage: Stage, told: Alerts, site: Site): Alarm[] => {
+  countRefusals(stage, site);
+  tellEvents(stage, told, site);
+  const { sizes, failover } = stage.config;
+  const { instanceClass, storageGigabytes } = sizes.database;
+  return dataAlarms({
+    ...site,
+    instanceClass,
+    storageGigabytes,
+    connections: connectionLimit(instanceClass),
+    maximumLagSeconds: failover.maximumLagSeconds,
+    refusals: refusalsOf(stage),
+  }).map((each) => alarm(stage, told, each));
 };

@@ -6,15 +6,17 @@ import { detection } from "./jobs/detection.ts";
 import { failover } from "./jobs/failover.ts";
 import { guard } from "./jobs/guard.ts";
 import { readiness } from "./jobs/readiness.ts";
+import { remediation } from "./jobs/remediation.ts";
 import { slack } from "./jobs/slack.ts";
+import { triage } from "./jobs/triage.ts";
 import type { Watch } from "./observers.ts";
 import { watchOf } from "./observers.ts";
 import type { Platform, Site } from "./platform.ts";
-import { regionLost } from "./region-lost.ts";
 import type { Regions } from "./regions.ts";
 import type { Beat } from "./schedules.ts";
 import { schedules } from "./schedules.ts";
 import type { Stage } from "./stage.ts";
+import { anyAlarm, regionLost } from "./triggers.ts";
 
 /** What Nightshift is, as alarms, dashboards and the operator need it. */
 export interface Automation {
@@ -23,8 +25,9 @@ export interface Automation {
   watches: Record<string, Watch>;
   /** Where Slack sends requests: the standby region's door first, which no loss of home closes. */
   doors: { standby: Job; home: Job };
-  /** What operators start and wake without Slack. */
+  /** What operators start and wake without Slack, and what they only wake. */
   failovers: Job[];
+  repairs: Job[];
 }
 
 /** Every function in the regions where it must run, and what sets it off. */
@@ -46,17 +49,24 @@ export const automation = (stage: Stage, regions: Regions, platform: Platform): 
     detection(stage, platform, site, { watch: watches.of(site), failover: failovers.of(site) }),
   );
   const looks = both(platform, (site) => readiness(stage, platform, site, databases.of(site)));
-  const doors = both(platform, (site) => slack(stage, platform, site, failovers.all));
+  const repairs = both(platform, (site) => remediation(stage, platform, site, databases.of(site)));
+  const triages = both(platform, (site) => triage(stage, platform, site, repairs.of(site)));
+  const doors = both(platform, (site) =>
+    slack(stage, platform, site, { failovers: failovers.all, repairs: repairs.all }),
+  );
   const canaries = [home.region, standby.region, regions.witness].map((region) =>
     canary(stage, platform, region),
   );
-  const jobs = [databases, guards, failovers, detections, looks, doors]
+  const jobs = [databases, guards, failovers, detections, looks, repairs, triages, doors]
     .flatMap(({ all }) => all)
     .concat(canaries);
   for (const region of Object.values(regions)) {
     schedules(stage, region, beatsOf(jobs.filter((each) => each.region === region)));
   }
-  for (const site of [home, standby]) regionLost(stage, watches.of(site), detections.of(site));
+  for (const site of [home, standby]) {
+    regionLost(stage, watches.of(site), detections.of(site));
+    anyAlarm(stage, triages.of(site));
+  }
   return {
     jobs,
     watches: {
@@ -65,6 +75,7 @@ export const automation = (stage: Stage, regions: Regions, platform: Platform): 
     },
     doors: { standby: doors.of(standby), home: doors.of(home) },
     failovers: failovers.all,
+    repairs: repairs.all,
   };
 };
 

@@ -48,6 +48,8 @@ export const balancer = (
       securityGroups: [network.groups.balancer],
       enableDeletionProtection: stage.isProduction,
       dropInvalidHeaderFields: true,
+      // Off by AWS's default; without it nobody can take a sick zone away at night.
+      enableZonalShift: true,
       idleTimeout: 60,
       accessLogs: { enabled: true, bucket: logBucket.name, prefix: "balancer" },
     },

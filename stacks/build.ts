@@ -120,6 +120,7 @@ const siteOf = (stage: Stage, region: Region, parts: Parts): Site => {
     applicationSecurityGroup: net.groups.application,
     functionSecurityGroup: net.groups.functions,
     functionSubnets: net.privateSubnets,
+    zones: net.zones,
     ...instances,
     balancerArn: front.arn,
     balancerName: front.dnsName,

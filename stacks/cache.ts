@@ -12,6 +12,9 @@ export interface Cache {
   host: Output<string>;
 }
 
+/** AWS's own group for the engine's version. */
+export const cacheParameters = "default.valkey8";
+
 /**
  * Each region has a cache of its own, always there: what is in it is not replicated, because a platform
  * that cannot do without its cache cannot fail over without it either.
@@ -42,7 +45,7 @@ export const cache = (
       multiAzEnabled: isReplicated,
       automaticFailoverEnabled: isReplicated,
       port: cachePort,
-      parameterGroupName: "default.valkey8",
+      parameterGroupName: cacheParameters,
       subnetGroupName: subnets.name,
       securityGroupIds: [network.groups.cache],
       atRestEncryptionEnabled: true,

@@ -5,5 +5,6 @@ export const clockwork: Record<string, { everyMinutes: number; input: object }> 
   guard: { everyMinutes: 1, input: { do: "watch" } },
   canary: { everyMinutes: 1, input: {} },
   detection: { everyMinutes: 1, input: { do: "recheck" } },
+  triage: { everyMinutes: 1, input: { do: "recheck" } },
   readiness: { everyMinutes: lookEverySeconds / 60, input: {} },
 };

@@ -49,6 +49,8 @@ export interface Job {
   /** Every version of it, with its durable executions; null where it is not durable. */
   executions: Output<string> | null;
   role: aws.iam.Role;
+  /** What is over its own limit waits in Lambda's queue and is not lost: to be throttled is no failure. */
+  queues: boolean;
   /** Where an event ends that has failed for good; null where callers wait. */
   deadLetters: aws.sqs.Queue | null;
   url: Output<string> | null;
@@ -113,6 +115,7 @@ export const job = (stage: Stage, region: Region, options: JobOptions): Job => {
     unqualified: arn,
     executions: live ? $interpolate`${arn}:*/durable-execution/*` : null,
     role,
+    queues: Boolean(options.events && options.reservedConcurrency),
     deadLetters,
     url: options.url ? made.url : null,
     logGroup: logs.name,

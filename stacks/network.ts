@@ -16,6 +16,7 @@ export interface Network {
   /** Databases and caches: no route leads out of the network. */
   isolatedSubnets: Output<string>[];
   groups: Groups;
+  zones: Output<string>[];
 }
 
 /** Different in each region, so that the two can be joined one day. */
@@ -50,13 +51,22 @@ export const network = (stage: Stage, region: Region): Network => {
   const groups = groupsOf(stage, region, vpc.id);
   const { tables, publicSubnets } = routesOf(stage, region, { vpcId: vpc.id, cidr, ...parts });
   endpointsOf(stage, region, { vpcId: vpc.id, cidr, tables, subnets: parts.privateSubnets });
-  return { vpcId: vpc.id, groups, ...parts, publicSubnets };
+  const names = zones.map((zone) => zoneName(region, zone));
+  return { vpcId: vpc.id, groups, zones: names, ...parts, publicSubnets };
 };
 
 type Kind = "public" | "private" | "isolated";
 
 /** A quarter for each kind, in blocks of 4096 addresses: instances and functions take one each. */
 const blocks = { public: 0, private: 4, isolated: 8 } as const;
+
+const zoneName = ({ provider }: Region, zone: number): Output<string> =>
+  aws
+    .getAvailabilityZonesOutput(
+      { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
+      { provider },
+    )
+    .names.apply((names) => names[zone] ?? "");
 
 const subnetOf = (
   stage: Stage,
@@ -66,16 +76,12 @@ const subnetOf = (
   zone: number,
 ): Output<string> => {
   const letter = "ABC"[zone];
-  const available = aws.getAvailabilityZonesOutput(
-    { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
-    { provider: region.provider },
-  );
   return new aws.ec2.Subnet(
     named(`${kind[0]?.toUpperCase()}${kind.slice(1)}Subnet${letter}`, region),
     {
       vpcId,
       cidrBlock: `${firstBytes[region.role]}.${(blocks[kind] + zone) * 16}.0/20`,
-      availabilityZone: available.names.apply((names) => names[zone] ?? ""),
+      availabilityZone: zoneName(region, zone),
       // Nothing gets a public address by being put here: load balancers and NAT bring their own.
       mapPublicIpOnLaunch: false,
       tags: { Name: `${stage.prefix}-${kind}-${letter?.toLowerCase()}` },

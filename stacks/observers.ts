@@ -15,7 +15,7 @@ export interface Watch {
 /** The names, which functions are told before the alarms exist. */
 export const watchOf = ({ prefix }: Stage, watched: Region, observers: Region[]): Watch => ({
   watched: watched.name,
-  composite: `${prefix}-${watched.name}-lost`,
+  composite: `${prefix}-region-lost-${watched.name}`,
   observers: Object.fromEntries(
     observers.map(({ name }) => [
       name,

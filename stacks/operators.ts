@@ -9,8 +9,12 @@ import type { Stage } from "./stage.ts";
  * hand, since who that is and how they sign in is not for a deployment to decide
  * (docs/runbook/break-glass.md). It depends on no region: IAM answers from each region's own copy.
  */
-export const operators = (stage: Stage, platform: Platform, failovers: Job[]): Output<string> => {
-  const may = [coordinate(platform), ...directRuns(platform, failovers)];
+export const operators = (
+  stage: Stage,
+  platform: Platform,
+  { failovers, repairs }: { failovers: Job[]; repairs: Job[] },
+): Output<string> => {
+  const may = [coordinate(platform), ...directRuns(platform, failovers, repairs)];
   return new aws.iam.Policy(
     "OperatorsMay",
     {

@@ -55,12 +55,13 @@ export const call = (sid: string, ...jobs: Pick<Job, "target">[]): Statement => 
 });
 
 /**
- * Starts, watches and wakes runs in either region, and keeps in their journals whose answer did not
- * count: what both doors do (`runsOf` in functions/slack/aws.ts). Executions are listed of all versions,
- * which takes the function's name without an alias, in the request and here. Source: "Fine-tuning the
- * Resources and Conditions sections of policies" of Lambda, "Referencing durable executions".
+ * Starts, watches and wakes moves in either region, wakes repairs, and keeps in their journals whose
+ * answer did not count: what both doors do (`runsOf` in functions/slack/aws.ts). Executions are listed
+ * of all versions, which takes the function's name without an alias, in the request and here. Source:
+ * "Fine-tuning the Resources and Conditions sections of policies" of Lambda, "Referencing durable
+ * executions".
  */
-export const directRuns = (platform: Platform, failovers: Job[]): Statement[] => {
+export const directRuns = (platform: Platform, failovers: Job[], repairs: Job[]): Statement[] => {
   const pair = [platform.home.region.name, platform.standby.region.name];
   return [
     journal(platform, "ShowRuns", pair, ["dynamodb:Query"]),
@@ -74,7 +75,7 @@ export const directRuns = (platform: Platform, failovers: Job[]): Statement[] =>
     {
       sid: "WakeRunsThatWaitForAnAnswer",
       actions: ["lambda:SendDurableExecutionCallbackSuccess"],
-      resources: failovers.flatMap(({ executions }) => executions ?? []),
+      resources: [...failovers, ...repairs].flatMap(({ executions }) => executions ?? []),
     },
   ];
 };

@@ -59,6 +59,8 @@ export interface Site {
   functionSecurityGroup: Output<string>;
   functionSubnets: Output<string>[];
 
+  /** Names of the zones that instances are in. */
+  zones: Output<string>[];
   /** The Auto Scaling group. */
   group: string;
   groupArn: Output<string>;

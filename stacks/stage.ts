@@ -15,6 +15,8 @@ export interface Stage {
   logRetentionDays: number;
   /** How many requests the Slack door takes at once; null where a new account has few to share out. */
   doorConcurrency: number | null;
+  /** How many events of alarms are looked into at once; null as above. */
+  triageConcurrency: number | null;
   /**
    * How private subnets reach the internet. A gateway in each zone costs as much as a small instance
    * each; one instance for all is a zone that takes the others with it.
@@ -52,6 +54,7 @@ export const stageOf = (name: string, config: Config): Stage => {
     metricNamespace: isProduction ? "Nightshift" : `Nightshift/${name}`,
     logRetentionDays: isProduction ? 90 : 7,
     doorConcurrency: isProduction ? 10 : null,
+    triageConcurrency: isProduction ? 5 : null,
     config: configOf(name, config),
     nat: isProduction ? "gateway-per-zone" : "one-instance",
     endpoints: isProduction ? ["secretsmanager", "ecr.api", "ecr.dkr", "logs"] : [],

@@ -11,6 +11,7 @@ const types = {
   function: "aws:lambda/function:Function",
   logs: "aws:cloudwatch/logGroup:LogGroup",
   queue: "aws:sqs/queue:Queue",
+  rule: "aws:cloudwatch/eventRule:EventRule",
   schedule: "aws:scheduler/schedule:Schedule",
   target: "aws:cloudwatch/eventTarget:EventTarget",
   subscription: "aws:sns/topicSubscription:TopicSubscription",
@@ -244,6 +245,36 @@ const oneDoor: Policy = {
   },
 };
 
+/** A storm of alarms is a storm of events: without a bound it takes what guard and failover live on. */
+const storms: Policy = {
+  name: "what any alarm sets off takes a bounded share of the account's concurrency",
+  check: (recording): Violation[] => {
+    if (recording.stage !== "production") return [];
+    const wide = ofType(recording, types.rule).filter(({ inputs }) =>
+      String(inputs.eventPattern).includes('"prefix"'),
+    );
+    const targets = wide.flatMap((rule) =>
+      ofType(recording, types.target).filter(
+        ({ inputs, region }) => region === rule.region && inputs.rule === rule.inputs.name,
+      ),
+    );
+    const unbounded = targets.flatMap((target) =>
+      functionsOf(recording).filter(
+        (each) =>
+          each.region === target.region &&
+          nameOf(each) === partsOf(targetOf(target).arn)[0] &&
+          !(Number(each.inputs.reservedConcurrentExecutions) > 0),
+      ),
+    );
+    return [
+      ...(targets.length >= 2
+        ? []
+        : [{ resource: "rules", problem: "no alarm sets anything off" }]),
+      ...unbounded.map(({ name }) => ({ resource: name, problem: "takes as many as there are" })),
+    ];
+  },
+};
+
 const told: Policy = {
   name: "every alarm tells a topic of its own region, or is part of one that does",
   check: (recording): Violation[] => {
@@ -329,6 +360,7 @@ export const automationPolicies: readonly Policy[] = [
   observed,
   qualified,
   oneDoor,
+  storms,
   told,
   subscribers,
   regionAlarms,

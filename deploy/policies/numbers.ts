@@ -40,6 +40,7 @@ const promised: readonly { kind: string; name: RegExp; inputs: Record<string, un
 
 /** Of every stage: the same code does the same on smaller machines. */
 const always: typeof promised = [
+  { kind: "lb/loadBalancer", name: /./, inputs: { enableZonalShift: true } },
   {
     kind: "autoscaling/policy",
     name: /^Scale(Out|In)In/,

@@ -1,3 +1,4 @@
+import { canaryBytes, windowsOf } from "../../shared/manifest.ts";
 import type { Session } from "../../shared/runtime.ts";
 import type {
   DatabaseAnswers,
@@ -67,6 +68,8 @@ const perform = async (
       const { rows } = await session.query(statements.probeWrite.text, [request.epoch]);
       return { epoch: Number(rows[0]?.epoch) };
     }
+    case "manifest":
+      return manifest(session, request);
     case "examine":
       return examine(session, { roles, ...sessionPolicy }, request);
     case "endSessions": {
@@ -75,6 +78,22 @@ const perform = async (
       return answer;
     }
   }
+};
+
+/** What is counted row by row: a second or two from memory. The rest is PostgreSQL's estimate. */
+const countedBytes = 256 * 1024 * 1024;
+/** No automated backup is kept longer than 35 days. Source: "Backup retention period", Amazon RDS. */
+const manifestsMilliseconds = 40 * 86_400_000;
+
+const manifest = async (
+  session: Session,
+  { takenAtMilliseconds: at, identity, appendOnly }: Extract<DatabaseRequest, { do: "manifest" }>,
+) => {
+  await session.query(statements.canary.text, [canaryBytes(identity)]);
+  const windows = JSON.stringify(windowsOf(appendOnly, at));
+  const { rows } = await session.query(statements.manifest.text, [at, countedBytes, windows]);
+  await session.query(statements.forgetManifests.text, [at - manifestsMilliseconds]);
+  return { lsn: String(rows[0]?.lsn), tables: Number(rows[0]?.tables) };
 };
 
 const position = async (session: Session): Promise<Position> => {

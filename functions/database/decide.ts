@@ -10,6 +10,7 @@ export const looks = [
   "slots",
   "size",
   "waits",
+  "running",
 ] as const;
 export type Look = (typeof looks)[number];
 
@@ -74,6 +75,13 @@ export const request = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("fence"), epoch: z.optional(z.int()) }),
   z.strictObject({ do: z.literal("liftFence"), epoch: z.optional(z.int()) }),
   z.strictObject({ do: z.literal("probeWrite"), epoch: z.int() }),
+  z.strictObject({
+    do: z.literal("manifest"),
+    takenAtMilliseconds: z.int(),
+    /** Whose database it is: the public name. */
+    identity: z.string().check(z.minLength(1), z.maxLength(253)),
+    appendOnly: z.array(z.strictObject({ table: z.string(), column: z.string() })),
+  }),
   examine,
   endSessions,
 ]);
@@ -110,6 +118,7 @@ export interface DatabaseAnswers extends SessionAnswers {
   fence: Logins & { ended: number; lsn: string };
   liftFence: Logins;
   probeWrite: { epoch: number };
+  manifest: { lsn: string; tables: number };
 }
 
 /** A fence holds when no role of the application can log in and none has a session left. */
@@ -240,6 +249,19 @@ export interface Slowest {
   mostMilliseconds: number;
 }
 
+/** Sessions that work at this moment on one and the same statement. */
+export interface Running {
+  fingerprint: string | null;
+  user: string | null;
+  application: string | null;
+  /** PostgreSQL's own word: `client backend`, `autovacuum worker`, `walsender`, … */
+  process: string | null;
+  sessions: number;
+  /** Those of them that wait for nothing: they have a processor, or want one. */
+  working: number;
+  longestSeconds: number | null;
+}
+
 export interface Slot {
   name: string;
   type: string;
@@ -260,6 +282,7 @@ export interface Looks {
   slots: Listed<Slot>;
   size: { bytes: number; tables: { name: string; bytes: number; deadRows: number | null }[] };
   waits: Listed<{ type: string | null; event: string | null; sessions: number }>;
+  running: Listed<Running>;
 }
 
 export type Looked<T> = { known: true; value: T } | { known: false; why: string };

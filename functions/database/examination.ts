@@ -177,6 +177,23 @@ export const examination = {
       ORDER BY s.total_exec_time DESC, s.queryid LIMIT 10`,
   },
 
+  /**
+   * What is worked on at this moment, by fingerprint: unlike the statistics of pg_stat_statements it needs
+   * no extension, and says what is so now and not what was since the last reset. Vacuum works as well.
+   */
+  running: {
+    readOnly: true,
+    text: `
+      SELECT query_id::text AS fingerprint, usename AS "user", application_name AS application,
+        backend_type AS process, count(*)::int AS sessions,
+        (count(*) FILTER (WHERE wait_event_type IS NULL))::int AS working,
+        max(${ageSeconds("query_start")}) AS longest_seconds
+      FROM pg_stat_activity
+      WHERE state = 'active' AND pid <> pg_backend_pid()
+        AND backend_type IN ('client backend', 'parallel worker', 'autovacuum worker')
+      GROUP BY 1, 2, 3, 4 ORDER BY working DESC, sessions DESC, longest_seconds DESC, 1, 2, 3 LIMIT 21`,
+  },
+
   /** Replication slots and the log that is kept for each. */
   slots: {
     readOnly: true,

@@ -170,6 +170,18 @@ const lookers: { [L in Look]: Looker<L> } = {
       sessions: Number(row.sessions),
     }));
   },
+  running: async (session) => {
+    const { rows } = await session.query(statements.running.text);
+    return listed(rows, 20, (row) => ({
+      fingerprint: text(row.fingerprint),
+      user: text(row.user),
+      application: text(row.application),
+      process: text(row.process),
+      sessions: Number(row.sessions),
+      working: Number(row.working),
+      longestSeconds: number(row.longest_seconds),
+    }));
+  },
 };
 
 const bound = ({ roles, neverEnd, onlyEnd }: Endable) => [roles, neverEnd, onlyEnd];

@@ -30,7 +30,11 @@ export const statements = {
         singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), epoch bigint NOT NULL);
       CREATE TABLE IF NOT EXISTS nightshift.fence (
         singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), epoch bigint NOT NULL);
-      INSERT INTO nightshift.fence (epoch) VALUES (0) ON CONFLICT (singleton) DO NOTHING`,
+      INSERT INTO nightshift.fence (epoch) VALUES (0) ON CONFLICT (singleton) DO NOTHING;
+      CREATE TABLE IF NOT EXISTS nightshift.manifest (
+        taken_at_ms bigint PRIMARY KEY, lsn text NOT NULL, content jsonb NOT NULL);
+      CREATE TABLE IF NOT EXISTS nightshift.canary (
+        singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), bytes bytea NOT NULL)`,
   },
 
   /**
@@ -127,6 +131,35 @@ export const statements = {
     readOnly: true,
     text: `
       SELECT set_config('nightshift.roles', $1, false), set_config('nightshift.epoch', $2, false)`,
+  },
+
+  /**
+   * What is in the database, for whoever restores a backup of it later: `shared/manifest.ts`. All of it
+   * is seen at one moment, and no table is read that the function of the owner does not count.
+   */
+  manifest: {
+    readOnly: false,
+    text: `
+      INSERT INTO nightshift.manifest (taken_at_ms, lsn, content)
+      SELECT $1, pg_current_wal_lsn()::text, jsonb_build_object('format', 1, 'extensions',
+          (SELECT coalesce(jsonb_agg(jsonb_build_object('name', extname, 'version', extversion)), '[]')
+            FROM pg_extension)) || nightshift.counted($2, $3)
+      ON CONFLICT (taken_at_ms) DO UPDATE SET lsn = excluded.lsn, content = excluded.content
+      RETURNING lsn, jsonb_array_length(content->'tables') AS tables`,
+  },
+
+  /** Manifests older than any backup that is kept are of no use. */
+  forgetManifests: {
+    readOnly: false,
+    text: `
+      DELETE FROM nightshift.manifest WHERE taken_at_ms < $1`,
+  },
+
+  /** Written once and never again: a copy of it made today would hide what has happened to the old one. */
+  canary: {
+    readOnly: false,
+    text: `
+      INSERT INTO nightshift.canary (bytes) VALUES ($1) ON CONFLICT (singleton) DO NOTHING`,
   },
 
   /** A committed write proves that the server takes writes. */

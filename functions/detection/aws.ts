@@ -18,6 +18,7 @@ import { escalation } from "../../shared/message.ts";
 import { metricNamespace } from "../../shared/metrics.ts";
 import { inSentences } from "../../shared/outcome.ts";
 import { readPause } from "../../shared/pause.ts";
+import { readProposal, rememberProposal } from "../../shared/proposal.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import { declareUpheaval, readUpheavals } from "../../shared/upheaval.ts";
@@ -40,8 +41,6 @@ interface RegionAlarms {
   observers: Record<string, Record<Observation["about"], string>>;
 }
 
-const proposalId = (region: string) => `proposal#${region}`;
-
 export const detectionPorts = (runtime: Runtime): DetectionPorts => {
   const here = regionOf(runtime);
   const { regions, ownGroup } = linked<RegionAlarmsLink>(runtime, "RegionAlarms");
@@ -59,13 +58,8 @@ export const detectionPorts = (runtime: Runtime): DetectionPorts => {
     readLease: () => readLease(table),
     readPause: () => readPause(table),
     upheavals: (region) => readUpheavals(table, region, runtime.clock.now()),
-    proposal: async (region) => {
-      const item = await table.read(proposalId(region));
-      return typeof item?.key === "string" ? { key: item.key, run: String(item.run) } : null;
-    },
-    rememberProposal: async (region, { key, run }) => {
-      await table.write(proposalId(region), { set: { key, run } });
-    },
+    proposal: (region) => readProposal(table, region),
+    rememberProposal: (region, proposal) => rememberProposal(table, region, proposal),
     startFailover: (request) => functions.tell(here, failover.name, request, request.run),
     paging: paging(runtime, here, client, table),
     deploys: deploys(runtime, here, ownGroup, table),

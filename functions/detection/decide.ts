@@ -5,6 +5,7 @@ import type { Lease } from "../../shared/lease.ts";
 import type { Fact, Refusal } from "../../shared/outcome.ts";
 import type { Pause } from "../../shared/pause.ts";
 import { whilePaused } from "../../shared/pause.ts";
+import type { Proposal } from "../../shared/proposal.ts";
 import type { Upheaval } from "../../shared/upheaval.ts";
 
 /** One observer's own alarm about a region, as it stands at the moment of deciding. */
@@ -28,12 +29,6 @@ export interface CurrentAlarm {
 export interface Watch {
   current: CurrentAlarm;
   observations: Observation[];
-}
-
-/** The run that was proposed last, and for which change of state. */
-export interface Proposal {
-  key: string;
-  run: string;
 }
 
 /** The newest line of a run that has not ended. A refused answer is none: it says nothing of the run. */

@@ -1,12 +1,28 @@
 import { canonical } from "../../shared/canonical.ts";
 import type { Refusal } from "../../shared/outcome.ts";
 import type { FrozenSession } from "../database/decide.ts";
+import {
+  type ApplicationHands,
+  type ApplicationTargets,
+  restartContainer,
+  rollbackRefresh,
+} from "./actions-application.ts";
+import type { FailoverStanding, FailoverTarget } from "./actions-database.ts";
+import { rebootWithFailover } from "./actions-database.ts";
+import {
+  restoreValidationRecord,
+  type ValidationHands,
+  type ValidationTargets,
+} from "./actions-validation.ts";
 import type { Warrant } from "./warrant.ts";
 
 /** What may be changed, and on what. Targets are named by id and never by a pattern. */
-export interface Targets {
-  /** Ends one instance; its group makes another. */
-  "replace-instance": { group: string; instance: string };
+export interface Targets extends ValidationTargets, ApplicationTargets {
+  /**
+   * Ends one instance; its group makes another. With `sign` it is one that passes its health checks and
+   * whose answers are errors.
+   */
+  "replace-instance": { group: string; instance: string; sign?: "errors" | "memory" };
   /** Gives a group more instances, up to its maximum. */
   "grow-group": { group: string; from: number; to: number };
   /** Gives a database more storage, which cannot be taken back. */
@@ -21,6 +37,8 @@ export interface Targets {
     atMost: number;
     idleSeconds: number;
   };
+  /** Makes the standby of a Multi-AZ database its primary. */
+  "reboot-with-failover": FailoverTarget;
 }
 
 export type DeedName = keyof Targets;
@@ -43,7 +61,7 @@ export interface Standing {
 }
 
 /** The calls that the menu is made of, in `aws.ts`. */
-export interface Hands {
+export interface Hands extends ValidationHands, ApplicationHands {
   instance(group: string, instance: string): Promise<InstanceStanding>;
   terminateInstance(instance: string): Promise<void>;
   group(group: string): Promise<GroupStanding>;
@@ -53,6 +71,8 @@ export interface Hands {
   /** How many of them are still what they were. */
   sessionsLeft(sessions: readonly FrozenSession[], idleSeconds: number): Promise<number>;
   endSessions(target: Targets["end-sessions"]): Promise<void>;
+  failover(database: string): Promise<FailoverStanding>;
+  rebootWithFailover(database: string): Promise<void>;
 }
 
 export interface InstanceStanding {
@@ -97,6 +117,8 @@ interface Common<Name extends DeedName> {
   declares: readonly string[];
   observe(hands: Hands, target: Targets[Name]): Promise<Standing>;
   withinSeconds: number;
+  /** How long a call may take to show before it is made again; 60 when left out. */
+  againSeconds?: number;
 }
 
 /** The target comes back as it was: by itself, since its group makes another, or by `undo`. */
@@ -122,21 +144,32 @@ const replaceInstance = {
   malformed: ({ group, instance }) =>
     group !== "" && /^i-[0-9a-f]{8,17}$/.test(instance) ? null : `"${instance}" of "${group}"`,
   declares: ["lifecycle", "target"],
-  observe: async (hands, { group, instance }) => {
+  observe: async (hands, { group, instance, sign }) => {
     const { lifecycle, target, ...rest } = await hands.instance(group, instance);
     const isGone = lifecycle === null;
     const isLeaving = lifecycle?.startsWith("Terminating") ?? false;
-    const serves = target === "healthy";
+    const serves = target === "healthy" && !isGone && !isLeaving;
+    const isWell = serves && (await isWellBy(hands, instance, sign));
     return {
       fields: { lifecycle, target, ...rest },
       isDone: isGone,
       isUnderWay: isLeaving,
-      changed: !isGone && !isLeaving && serves ? `${instance} is healthy by now` : null,
+      changed: isWell ? `${instance} is healthy by now` : null,
     };
   },
   perform: (hands, { instance }) => hands.terminateInstance(instance),
   withinSeconds: 600,
 } satisfies Action<"replace-instance">;
+
+/** Of a target that passes its health checks; memory is only looked at when the plan is made anew. */
+const isWellBy = async (
+  hands: Hands,
+  instance: string,
+  sign: Targets["replace-instance"]["sign"],
+): Promise<boolean> => {
+  if (sign === "errors") return !(await hands.isAnomalous(instance));
+  return sign === undefined;
+};
 
 const growGroup = {
   irreversible: false,
@@ -184,8 +217,10 @@ const growStorage = {
     const { allocatedGigabytes: now, pendingGigabytes: pending } = seen;
     const isUnderWay = pending !== null && pending >= toGigabytes;
     const isDone = now >= toGigabytes;
-    const isOther = now !== fromGigabytes || (pending !== null && !isUnderWay);
-    const other = `its storage is ${now} GB${pending === null ? "" : `, and ${pending} are ordered`}`;
+    const isOther = now !== fromGigabytes || (pending !== null && !isUnderWay) || seen.isReplica;
+    const other = seen.isReplica
+      ? `${database} is a replica by now`
+      : `its storage is ${now} GB${pending === null ? "" : `, and ${pending} are ordered`}`;
     return {
       fields: { ...seen },
       isDone,
@@ -238,6 +273,10 @@ export const menu = {
   "grow-group": growGroup,
   "grow-storage": growStorage,
   "end-sessions": endSessions,
+  "restore-validation-record": restoreValidationRecord,
+  "rollback-refresh": rollbackRefresh,
+  "restart-container": restartContainer,
+  "reboot-with-failover": rebootWithFailover,
 } satisfies { [Name in DeedName]: Action<Name> };
 
 /** Deeds that no type lets be carried out without a warrant. */
@@ -273,6 +312,7 @@ export const malformedOf = (deed: Deed): string | null =>
 export const takesFromFleet = (deed: Deed): boolean => menu[deed.do].takesFromFleet;
 export const declaredBy = (deed: Deed): readonly string[] => menu[deed.do].declares;
 export const withinOf = (deed: Deed): number => menu[deed.do].withinSeconds;
+export const againOf = (deed: Deed): number => actionOf(deed).againSeconds ?? 60;
 export const observeTarget = (hands: Hands, deed: Deed): Promise<Standing> =>
   actionOf(deed).observe(hands, deed.target as never);
 

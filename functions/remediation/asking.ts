@@ -1,6 +1,7 @@
 import { planHash, stateOf } from "../../shared/approval.ts";
 import { whilePaused } from "../../shared/pause.ts";
 import { saysOf } from "./actions.ts";
+import { aborted } from "./guarding.ts";
 import type { Ending, Work } from "./remediation.ts";
 import { deedOf, human, nothing, record } from "./remediation.ts";
 
@@ -63,9 +64,11 @@ const awaitAnswer = async (work: Work, hash: string): Promise<Ending | null> => 
         rejectedBy: approval.rejectedBy ?? null,
         leftSeconds: Math.max(0, (approval.expiresAtMilliseconds - clock.now()) / 1000),
         paused: whilePaused(await ports.readPause()) ?? null,
+        stopped: (await aborted(work)) ?? null,
       };
     });
     run.approvedBy = seen.by;
+    if (seen.stopped) return human(seen.stopped.code, [seen.stopped.reason]);
     if (seen.paused) return nothing(seen.paused.code, [seen.paused.reason]);
     if (seen.is === "granted" || seen.is === "used") return null;
     if (seen.is === "rejected") return human("rejected", [`Rejected by ${seen.rejectedBy}.`]);

@@ -1,13 +1,13 @@
 import { CloudWatchClient, DescribeAlarmsCommand } from "@aws-sdk/client-cloudwatch";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { standingOf } from "../../shared/abort.ts";
+import { readAbort, standingOf } from "../../shared/abort.ts";
 import { approvals } from "../../shared/approval.ts";
 import { reserve } from "../../shared/budget.ts";
 import { clientOptions } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
 import { countOutcome, readEfficacy } from "../../shared/efficacy.ts";
-import { readFreezes } from "../../shared/freeze.ts";
+import { readFreezes, readStandby } from "../../shared/freeze.ts";
 import { beginAttempt, endAttempt } from "../../shared/incident.ts";
 import { dynamodbJournal, journal } from "../../shared/journal.ts";
 import { escalation } from "../../shared/message.ts";
@@ -30,8 +30,15 @@ export interface RemediatedLink extends Record<string, unknown> {
   /** `app/<name>/<id>`, as the load balancer's metrics have it. */
   loadBalancerSuffix: string;
   databaseId: string;
+  /** Names of the two documents of Systems Manager that instances can be given. */
+  commands?: { inspect: string; restart: string };
   /** The application's login. */
   secret?: string;
+  /** Of the region's load balancer, and the zone with the records that prove its names. */
+  certificate?: string;
+  zone?: string;
+  /** The replication group. */
+  cache?: { group: string };
   /** The metric of connections that the database turned away. */
   refusals?: { namespace: string; name: string };
 }
@@ -65,12 +72,18 @@ export const remediationPorts = (runtime: Runtime): Ports => {
     hands: handsOf(runtime, region, link),
     alarm: alarmNow(runtime, region),
     readPause: () => readPause(table),
-    readFreezes: () =>
-      readFreezes(table, region, clock.now(), async (run) => {
-        // Anew each time: another function writes it.
-        const { begun, ended } = standingOf(await book().read(run));
-        return begun && !ended;
-      }),
+    readAbort: (run) => readAbort(table, run),
+    readFreezes: async () => {
+      const all = await Promise.all([
+        readFreezes(table, region, clock.now(), async (run) => {
+          // Anew each time: another function writes it.
+          const { begun, ended } = standingOf(await book().read(run));
+          return begun && !ended;
+        }),
+        readStandby(table, region),
+      ]);
+      return all.flat();
+    },
     reserve: (wanted, limits) =>
       reserve(table, region, { ...wanted, atMilliseconds: at() }, limits),
     readEfficacy: (playbook) => readEfficacy(table, region, playbook),

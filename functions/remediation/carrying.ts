@@ -1,6 +1,7 @@
 import { ensure } from "../../shared/ensure.ts";
 import type { Deed, Order, Standing } from "./actions.ts";
 import {
+  againOf,
   observeTarget,
   orderOf,
   perform,
@@ -33,7 +34,8 @@ export const act = async (work: Work): Promise<Ending | null> => {
   if ("refused" in reserved) {
     const { code, reason } = reserved.refused;
     await record(work, "budget", { kind: "refused", text: reason, data: { deed, code } });
-    return nothing(code, [reason]);
+    // A cooldown is over in minutes. A budget that is spent is a night on which people have to look.
+    return spentCodes.has(code) ? human(code, [reason]) : nothing(code, [reason]);
   }
   await record(work, "deed", {
     kind: "did",
@@ -42,6 +44,8 @@ export const act = async (work: Work): Promise<Ending | null> => {
   });
   return seenThrough(work, order, before);
 };
+
+const spentCodes = new Set(["budget", "fleet-share"]);
 
 const warranted = ({ run }: Work, deed: Deed) => {
   if (!run.spent) return orderOf(deed, null);
@@ -86,13 +90,14 @@ const seenThrough = async (work: Work, order: Order, before: Standing): Promise<
     // The target was frozen when the plan was made: it is looked at in the same breath as the brakes.
     permitted: async () =>
       last.changed ? { code: "target-changed", reason: last.changed } : permitted(work),
-    within: { seconds: withinOf(deed), everySeconds: 10, actAgainAfterSeconds: 60 },
+    within: { seconds: withinOf(deed), everySeconds: 10, actAgainAfterSeconds: againOf(deed) },
   });
   run.acts = done.acts;
   run.hasActed = done.acts > 0;
   if (done.is === "refused") {
     const { code, reason } = done.refusal;
-    if (done.acts === 0) return nothing(code, [reason]);
+    if (done.acts === 0)
+      return code === "aborted" ? human(code, [reason]) : nothing(code, [reason]);
     return human(code, [`It may have been done once, and then: ${reason}`]);
   }
   if (done.is === "late") {

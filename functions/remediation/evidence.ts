@@ -1,6 +1,9 @@
 import type { Clock } from "../../shared/clock.ts";
 import { observed } from "../../shared/outcome.ts";
 import type { DatabaseAnswers } from "../database/decide.ts";
+import type { ApplicationLooks } from "./evidence-application.ts";
+import type { DatabaseLooks } from "./evidence-database.ts";
+import type { EdgeLooks } from "./evidence-edge.ts";
 import type { Evidence, Subject } from "./playbooks.ts";
 
 /** A target as the load balancer sees it. `state` and `reason` are its own words. */
@@ -64,6 +67,8 @@ export interface DatabaseSeen {
   instanceClass: string;
   storageType: string;
   multiAz: boolean;
+  /** RDS may show the old one for minutes after a failover. */
+  zone: string;
   /** Names of what is ordered and not yet done. */
   pending: string[];
 }
@@ -98,7 +103,7 @@ export interface LoginSeen {
 }
 
 /** Everything that can be looked at, by name. A look changes nothing and answers within seconds. */
-export interface Looks {
+export interface Looks extends EdgeLooks, DatabaseLooks, ApplicationLooks {
   /** The targets of the region's target group. */
   targets: TargetSeen[];
   /** The region's Auto Scaling group. */

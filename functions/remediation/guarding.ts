@@ -1,5 +1,5 @@
 import type { Refusal } from "../../shared/outcome.ts";
-import { observed } from "../../shared/outcome.ts";
+import { observed, withoutStop } from "../../shared/outcome.ts";
 import { isIrreversible, isStillMeant, takesFromFleet } from "./actions.ts";
 import { decide } from "./decide.ts";
 import type { Look } from "./evidence.ts";
@@ -8,7 +8,7 @@ import type { GuardFacts } from "./guardrails.ts";
 import { brakes, objections } from "./guardrails.ts";
 import type { Evidence } from "./playbooks.ts";
 import type { Ending, Work } from "./remediation.ts";
-import { deedOf, nothing, record } from "./remediation.ts";
+import { deedOf, human, nothing, record } from "./remediation.ts";
 
 /**
  * Every guardrail at once, on what is so now. The second time, after people may have taken half an hour,
@@ -21,6 +21,8 @@ export const guarded = async (
   const { steps, run } = work;
   const deed = deedOf(run);
   const refusals = await steps.step(`guardrails ${when}`, async () => {
+    const stopped = await unlessUnread(work);
+    if (stopped) return [stopped];
     const facts = await gatherFacts(work);
     const { key } = run.wish;
     const despite = work.playbook.despite ?? [];
@@ -31,10 +33,20 @@ export const guarded = async (
   if (!first) return null;
   const text = refusals.map(({ reason }) => reason).join(" ");
   await record(work, `guardrails ${when}`, { kind: "refused", text, data: { refusals, deed } });
-  return nothing(
-    first.code,
-    refusals.map(({ reason }) => reason),
-  );
+  return refusedBy(refusals, first);
+};
+
+const refusedBy = (refusals: Refusal[], { code }: Refusal): Ending => {
+  const notes = refusals.map(({ reason }) => reason);
+  // Whoever stops a run has taken the matter into their own hands.
+  return code === "aborted" ? human(code, notes) : nothing(code, notes);
+};
+
+/** Somebody's word that this run is to stop; undefined while there is none. Throws in doubt. */
+export const aborted = async ({ ports, run }: Work): Promise<Refusal | undefined> => {
+  const word = await ports.readAbort(run.name);
+  if (!word) return undefined;
+  return { code: "aborted", reason: `Stopped by ${word.by}: ${withoutStop(word.reason)}.` };
 };
 
 const gatherFacts = async ({ ports, run }: Work): Promise<GuardFacts> => {
@@ -66,11 +78,24 @@ const changedPlan = async ({ ports, run, playbook }: Work): Promise<Refusal[]> =
   return [{ code: "changed", reason }];
 };
 
-/** Asked immediately before every single change: the kill switch, and whatever else has begun. */
-export const permitted = async ({ ports, playbook }: Work): Promise<Refusal | undefined> => {
-  const [pause, freezes] = await Promise.all([
-    ports.readPause(),
-    observed("coordination table", ports.clock.now, ports.readFreezes),
-  ]);
+/** What cannot be read here cannot be read of the switch either, and that counts as on. */
+const unlessUnread = async (work: Work): Promise<Refusal | undefined> => {
+  const word = await observed("coordination table", work.ports.clock.now, () => aborted(work));
+  return word.known ? word.value : undefined;
+};
+
+/**
+ * Asked immediately before every single change: whatever else has begun, and the kill switch last of all,
+ * so that nothing but the change itself comes between.
+ */
+export const permitted = async (work: Work): Promise<Refusal | undefined> => {
+  const { ports, playbook } = work;
+  const freezes = await observed("coordination table", ports.clock.now, ports.readFreezes);
+  // To take a deed back is what somebody wants who stops its run.
+  if (work.run.phase !== "undoing") {
+    const stopped = await unlessUnread(work);
+    if (stopped) return stopped;
+  }
+  const pause = await ports.readPause();
   return brakes({ pause, freezes }, playbook.despite ?? [])[0];
 };

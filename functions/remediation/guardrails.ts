@@ -28,9 +28,6 @@ export interface GuardFacts {
   } | null;
 }
 
-/** Of the group's minimum so much has to serve while one member is exchanged. */
-const servingShare = 0.5;
-
 /** All that forbids the deed now; nothing when it may be done. Pure. */
 export const objections = (
   deed: Deed,
@@ -92,12 +89,18 @@ const fleetObjections = (
   }
   return [
     ...manySick(deed, fleet.targets.value, group, members),
+    ...startsNone(group),
     ...comingAndGoing(group),
     ...(despite.includes("deploy") ? [] : rolling(fleet.deploy.value)),
   ];
 };
 
-/** Never below what has to serve, and never host by host what all of them have. */
+/**
+ * Never below what has to serve, and never host by host what all of them have. A member that serves is
+ * only taken while the others are the group's minimum without it. One that is sick, or passes its checks
+ * and answers users with errors, serves nobody, so its exchange takes nothing from users; but where more
+ * than it are missing, it is no matter of one host.
+ */
 const manySick = (
   deed: Deed,
   targets: TargetSeen[],
@@ -105,20 +108,31 @@ const manySick = (
   members: GroupSeen["instances"],
 ): Refusal[] => {
   const others = new Set(members.map(({ id }) => id).filter((id) => id !== targetOf(deed)));
-  const serving = targets.filter(({ id, state }) => others.has(id) && state === "healthy").length;
+  const healthy = targets.filter(({ state }) => state === "healthy").map(({ id }) => id);
+  const serving = healthy.filter((id) => others.has(id)).length;
+  const takesOneThatServes = !answersErrors(deed) && healthy.some((id) => id === targetOf(deed));
   const refusals: Refusal[] = [];
   const sick = members.length - serving;
   if (sick * 2 > members.length) {
     const reason = `${sick} of ${members.length} do not serve: this is no matter of one host.`;
     refusals.push(refusal("fleet-wide", reason));
   }
-  const least = Math.max(1, Math.ceil(minimum * servingShare));
+  const least = Math.max(1, takesOneThatServes ? minimum : minimum - 1);
   if (serving < least) {
     const reason = `${serving} others serve, and it takes ${least} to exchange one.`;
     refusals.push(refusal("minimum-healthy", reason));
   }
   return refusals;
 };
+
+/** Health checks do not see it, and what users get of it is errors. */
+const answersErrors = ({ target }: Deed): boolean => "sign" in target && target.sign === "errors";
+
+/** A group that starts no instances would be left with one less. */
+const startsNone = ({ suspended }: GroupSeen): Refusal[] =>
+  suspended.includes("Launch")
+    ? [refusal("no-replacement", "The group starts no instance: its Launch process is suspended.")]
+    : [];
 
 const comingAndGoing = ({ instances }: GroupSeen): Refusal[] => {
   const coming = instances.filter(({ lifecycle }) => lifecycle !== "InService");
@@ -132,5 +146,5 @@ const rolling = (deploy: RefreshSeen | null): Refusal[] =>
     ? [refusal("frozen", `A deploy is under way: ${deploy.id}.`)]
     : [];
 
-const targetOf = (deed: Deed): string | null =>
-  deed.do === "replace-instance" ? deed.target.instance : null;
+const targetOf = ({ target }: Deed): string | null =>
+  "instance" in target ? target.instance : null;

@@ -18,6 +18,9 @@ import { clientOptions } from "../../shared/clients.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import type { GroupStanding, Hands, StorageStanding } from "./actions.ts";
 import type { RemediatedLink } from "./aws.ts";
+import { certificateHands } from "./certificate-aws.ts";
+import { applicationHands } from "./hands-application-aws.ts";
+import { failoverHands } from "./hands-database-aws.ts";
 import { sessionHands } from "./sessions-aws.ts";
 
 /** The calls of the closed menu: nothing else of AWS is ever changed by a playbook. */
@@ -25,6 +28,9 @@ export const handsOf = (runtime: Runtime, region: string, link: RemediatedLink):
   ...machines(runtime, region, link),
   ...databases(runtime, region),
   ...sessionHands(runtime, region),
+  ...certificateHands(runtime, link),
+  ...failoverHands(runtime, region),
+  ...applicationHands(runtime, region, link),
 });
 
 const machines = (runtime: Runtime, region: string, { targetGroup }: RemediatedLink) => {

@@ -11,7 +11,12 @@ import { DescribeDBInstancesCommand, DescribeEventsCommand, RDSClient } from "@a
 import { clientOptions } from "../../shared/clients.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import type { RemediatedLink } from "./aws.ts";
+import { certificateLooks } from "./certificate-aws.ts";
 import type { GroupSeen, Lookers } from "./evidence.ts";
+import { applicationLooks } from "./looks-application-aws.ts";
+import { cacheLooks } from "./looks-cache-aws.ts";
+import { databaseLooksOf } from "./looks-database-aws.ts";
+import { regionLooksOf } from "./looks-regions-aws.ts";
 import { sessionLooks } from "./sessions-aws.ts";
 import { signalsOf } from "./signals-aws.ts";
 
@@ -20,6 +25,11 @@ export const lookersOf = (runtime: Runtime, region: string, link: RemediatedLink
   ...signalsOf(runtime, region, link),
   ...databaseLooks(runtime, region, link),
   ...sessionLooks(runtime, region, link),
+  ...applicationLooks(runtime, region, link),
+  ...cacheLooks(runtime, region, link),
+  ...certificateLooks(runtime, region, link),
+  ...databaseLooksOf(runtime, region, link),
+  ...regionLooksOf(runtime, region, link),
 });
 
 const fleetLooks = (runtime: Runtime, region: string, link: RemediatedLink) => {
@@ -98,6 +108,7 @@ const databaseLooks = (runtime: Runtime, region: string, link: RemediatedLink) =
         instanceClass: instance.DBInstanceClass ?? "",
         storageType: instance.StorageType ?? "",
         multiAz: instance.MultiAZ ?? false,
+        zone: instance.AvailabilityZone ?? "",
         // Names only: a pending value may be a password.
         pending: Object.entries(instance.PendingModifiedValues ?? {}).flatMap(([name, value]) =>
           value === undefined ? [] : [name],

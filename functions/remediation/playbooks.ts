@@ -1,10 +1,20 @@
 import type { Fact, Refusal } from "../../shared/outcome.ts";
 import type { Deed } from "./actions.ts";
 import type { Look, Looks } from "./evidence.ts";
+import { badDeploy } from "./playbooks/bad-deploy/playbook.ts";
+import { cacheMemory } from "./playbooks/cache-memory/playbook.ts";
+import { certificate } from "./playbooks/certificate/playbook.ts";
 import { databaseConnections } from "./playbooks/database-connections/playbook.ts";
+import { databaseFailover } from "./playbooks/database-failover/playbook.ts";
+import { databaseLoad } from "./playbooks/database-load/playbook.ts";
 import { databaseStorage } from "./playbooks/database-storage/playbook.ts";
+import { errorRate } from "./playbooks/error-rate/playbook.ts";
+import { instanceMemory } from "./playbooks/instance-memory/playbook.ts";
 import { latency } from "./playbooks/latency/playbook.ts";
+import { regionImpaired } from "./playbooks/region-impaired/playbook.ts";
+import { replicaLag } from "./playbooks/replica-lag/playbook.ts";
 import { unhealthyHost } from "./playbooks/unhealthy-host/playbook.ts";
+import { zoneImpairment } from "./playbooks/zone-impairment/playbook.ts";
 
 /** The alarm that a run is about, as it was when the run was started. */
 export interface Subject {
@@ -66,6 +76,13 @@ export interface Playbook<Need extends Look = Look, Code extends string = string
       subject: Subject,
     ) => Decision;
   };
+  /**
+   * Findings by which it is none of this playbook's matters. The next by rank looks then, of those that
+   * have this alarm or another that rings; all other findings hold back whoever has a larger rank.
+   */
+  passesOn?: readonly (Code | "unknown")[];
+  /** Findings without a deed for which people are called: they do not get well by waiting. */
+  callsPeople?: readonly Code[];
   proof: {
     /** What has to be seen, in words. */
     what: string;
@@ -86,6 +103,11 @@ export interface Playbook<Need extends Look = Look, Code extends string = string
   right: Right;
   /** How many operators have to agree where they are asked. */
   approvals: 1 | 2;
+  /**
+   * It is not asked unless such a thing is under way, or has just ended: so that it may stand before others
+   * without costing them time.
+   */
+  onlyWhile?: "deploy";
   /** Freezes that do not hold it, such as a deploy for the playbook that takes deploys back. */
   despite?: readonly string[];
 }
@@ -99,6 +121,16 @@ export const playbook = <Need extends Look, Code extends string>(
 export const playbooks: readonly Playbook[] = [
   playbook(unhealthyHost),
   playbook(latency),
+  playbook(errorRate),
+  playbook(badDeploy),
+  playbook(instanceMemory),
+  playbook(zoneImpairment),
   playbook(databaseStorage),
   playbook(databaseConnections),
+  playbook(databaseLoad),
+  playbook(databaseFailover),
+  playbook(replicaLag),
+  playbook(regionImpaired),
+  playbook(cacheMemory),
+  playbook(certificate),
 ];

@@ -1,3 +1,4 @@
+import type { Abort } from "../../shared/abort.ts";
 import type { Approvals } from "../../shared/approval.ts";
 import type { Limits, Reserved } from "../../shared/budget.ts";
 import type { Clock } from "../../shared/clock.ts";
@@ -30,6 +31,8 @@ export interface Ports {
   alarm(name: string): Promise<AlarmNow>;
   readPause(): Promise<Pause>;
   readFreezes(): Promise<Freeze[]>;
+  /** Somebody's word that this run is to stop. */
+  readAbort(run: string): Promise<Abort | undefined>;
   reserve(
     wanted: { id: string; by: string; resource: string; fleet: string | null },
     limits: Limits,

@@ -1,7 +1,8 @@
-import { observed } from "../../shared/outcome.ts";
+import { observed, withoutStop } from "../../shared/outcome.ts";
 import { undo } from "./carrying.ts";
 import type { Look } from "./evidence.ts";
 import { gather } from "./evidence.ts";
+import { aborted } from "./guarding.ts";
 import type { Evidence, Verdict } from "./playbooks.ts";
 import type { Ending, Work } from "./remediation.ts";
 import { deedOf, evidenceOf, human, record } from "./remediation.ts";
@@ -11,7 +12,17 @@ const worseLimit = 2;
 
 interface Seen extends Verdict {
   atMilliseconds: number;
+  /** Somebody wants it stopped; `says` is their word. */
+  isStopped?: boolean;
 }
+
+const judgedUnlessStopped = async (work: Work): Promise<Seen> => {
+  const seen = await judged(work);
+  // A word that cannot be read is read at the next look.
+  const word = await observed("coordination table", work.clock.now, () => aborted(work));
+  if (!word.known || !word.value) return seen;
+  return { ...seen, says: withoutStop(word.value.reason), isStopped: true };
+};
 
 /**
  * Looks at what users get until it has held for long enough, is worse, or time is up. Each look is a
@@ -27,6 +38,10 @@ export const prove = async (work: Work): Promise<Ending> => {
     if (run.acts > 0) await count(work, "healed");
     return { end: "done", code: "healed", notes: [`${playbook.proof.what}: ${says}.`] };
   }
+  if (is === "stopped") {
+    const taken = await undo(work);
+    return human("aborted", [`${says}.`, taken]);
+  }
   if (run.acts > 0) await count(work, "ineffective");
   if (is !== "worse") return human("ineffective", [`It has not helped: ${says}.`]);
   await record(work, "worse", { kind: "failed", text: `It is worse than before: ${says}.` });
@@ -36,7 +51,7 @@ export const prove = async (work: Work): Promise<Ending> => {
 
 const watch = async (
   work: Work,
-): Promise<{ seen: Seen | null; is: "healed" | "worse" | "late" }> => {
+): Promise<{ seen: Seen | null; is: "healed" | "worse" | "late" | "stopped" }> => {
   const { steps, playbook } = work;
   const { withinSeconds, holdSeconds, everySeconds } = playbook.proof;
   const looks = Math.ceil(withinSeconds / everySeconds) + 1;
@@ -44,7 +59,8 @@ const watch = async (
   let worse = 0;
   let seen: Seen | null = null;
   for (let look = 1; look <= looks; look += 1) {
-    seen = await steps.step(`proof #${look}`, () => judged(work));
+    seen = await steps.step(`proof #${look}`, () => judgedUnlessStopped(work));
+    if (seen.isStopped) return { seen, is: "stopped" };
     worse = seen.is === "worse" ? worse + 1 : 0;
     if (worse >= worseLimit) return { seen, is: "worse" };
     healedSince = seen.is === "healed" ? (healedSince ?? seen.atMilliseconds) : null;

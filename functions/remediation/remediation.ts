@@ -186,7 +186,10 @@ const judge = async (work: Work): Promise<Ending | null> => {
   });
   if (decision.kind !== "refuse") return null;
   const notes = [...decision.refusals.map(({ reason }) => reason), ...decision.advice];
-  return nothing(decision.refusals[0]?.code ?? "refused", notes);
+  const code = decision.refusals[0]?.code ?? "refused";
+  if (playbook.callsPeople?.includes(finding.is)) return human(code, notes);
+  const ending = nothing(code, notes);
+  return playbook.passesOn?.includes(finding.is) ? { ...ending, end: "passed" } : ending;
 };
 
 const words = { nothing: "Nothing", shadow: "Would", ask: "Asks to", act: "Will" } as const;
@@ -233,7 +236,7 @@ const close = async (work: Work, { end, code, notes }: Ending): Promise<Result> 
   // It is over by now: what cannot be written any more must not hide how it ended.
   run.hasActed = true;
   await record(work, "end", {
-    kind: end === "needs-human" ? "failed" : end === "nothing" ? "refused" : "did",
+    kind: lineKinds[end],
     text: [`${sayings[end]} (${code})`, ...notes].join(". "),
     data: { end, code, notes, acts: run.acts },
   });
@@ -256,9 +259,18 @@ const close = async (work: Work, { end, code, notes }: Ending): Promise<Result> 
   };
 };
 
+const lineKinds: Record<AttemptEnd, Line["kind"]> = {
+  done: "did",
+  nothing: "refused",
+  passed: "refused",
+  shadow: "did",
+  "needs-human": "failed",
+};
+
 const sayings: Record<AttemptEnd, string> = {
   done: "Repaired",
   nothing: "Nothing was done",
+  passed: "It is none of this playbook's matters",
   shadow: "In shadow: nothing was done",
   "needs-human": "This needs a human",
 };

@@ -14,7 +14,7 @@ import type { LoginSeen, RefusalsSeen, SessionsSeen } from "./evidence.ts";
 const usualForgottenSeconds = 300;
 
 /** Asks the database function, which is linked where it is deployed: a look without it is unknown. */
-const asking = (runtime: Runtime, region: string) => {
+export const asking = (runtime: Runtime, region: string) => {
   const functions = invoker(runtime, invocation);
   return async <Do extends DatabaseRequest["do"]>(
     request: Extract<DatabaseRequest, { do: Do }>,

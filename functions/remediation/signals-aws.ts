@@ -1,5 +1,6 @@
 import { CloudWatchClient, GetMetricDataCommand } from "@aws-sdk/client-cloudwatch";
-import { clientOptions } from "../../shared/clients.ts";
+import type { CallBounds } from "../../shared/clients.ts";
+import { clientOptions, near } from "../../shared/clients.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import type { RemediatedLink } from "./aws.ts";
 import type { LoadSeen, ServiceSeen, StorageSeen } from "./evidence.ts";
@@ -11,15 +12,17 @@ const beforeMinutes = 60;
 /** Long enough to see how fast a database fills. */
 const storageMinutes = 180;
 
-interface Query {
+export interface Query {
   namespace: string;
   name: string;
   dimension: [name: string, value: string];
+  /** Further dimensions, such as a zone. */
+  also?: readonly [name: string, value: string][];
   statistic: string;
   periodSeconds: number;
 }
 
-interface Point {
+export interface Point {
   atMilliseconds: number;
   value: number;
 }
@@ -84,8 +87,8 @@ const sum = (points: Point[] = []): number => points.reduce((total, { value }) =
 const mean = (points: Point[]): number => Math.round(sum(points) / Math.max(1, points.length));
 
 /** Oldest first, a list for each query. Throws for half an answer: what is missing is not none. */
-const reader = (runtime: Runtime, region: string) => {
-  const client = new CloudWatchClient(clientOptions(runtime, region));
+export const reader = (runtime: Runtime, region: string, bounds: CallBounds = near) => {
+  const client = new CloudWatchClient(clientOptions(runtime, region, bounds));
   return async (minutes: number, queries: Query[]): Promise<Point[][]> => {
     const now = runtime.clock.now();
     const { MetricDataResults = [], NextToken } = await client.send(
@@ -109,13 +112,16 @@ const reader = (runtime: Runtime, region: string) => {
   };
 };
 
-const queryOf = ({ namespace, name, dimension, statistic, periodSeconds }: Query, Id: string) => ({
+const queryOf = ({ namespace, name, statistic, periodSeconds, ...query }: Query, Id: string) => ({
   Id,
   MetricStat: {
     Metric: {
       Namespace: namespace,
       MetricName: name,
-      Dimensions: [{ Name: dimension[0], Value: dimension[1] }],
+      Dimensions: [query.dimension, ...(query.also ?? [])].map(([Name, Value]) => ({
+        Name,
+        Value,
+      })),
     },
     Period: periodSeconds,
     Stat: statistic,

@@ -19,10 +19,11 @@ const phases: Record<Phase, string> = {
   ended: "Ended",
 };
 
-const signs = { done: "✓", nothing: "×", shadow: "○", "needs-human": "▲" };
+const signs = { done: "✓", nothing: "×", passed: "×", shadow: "○", "needs-human": "▲" };
 const ends = {
   done: "Repaired",
   nothing: "Nothing was done",
+  passed: "It is something else",
   shadow: "In shadow: nothing was done",
   "needs-human": "This needs a human",
 };

@@ -13,6 +13,10 @@ const plain = ["pause", "resume", "rebuild"] as const;
 export type Intent =
   | { wants: "status" }
   | { wants: "help" }
+  /** What is done by itself when an alarm rings, and how each playbook has done. */
+  | { wants: "repairs" }
+  /** Gives a playbook the automatic right back that it has lost. */
+  | { wants: "repairs-ack"; playbook: string }
   | { wants: Move; reason: string; overrides: Override[] }
   | { wants: (typeof plain)[number]; reason: string }
   /** The run that is under way, when none is named. */
@@ -67,6 +71,9 @@ const strangerRefusal = ({ sender }: SlackRequest, slack: Config["slack"]): Refu
 const mayAsk: Record<Intent["wants"], readonly Operator["may"][number][]> = {
   status: ["request", "approve"],
   help: ["request", "approve"],
+  repairs: ["request", "approve"],
+  // What may change the platform unasked is for those who would be asked.
+  "repairs-ack": ["approve"],
   failover: ["request"],
   switchover: ["request"],
   failback: ["request"],
@@ -111,7 +118,8 @@ const isOverride = (word: string): boolean =>
 const reasonOf = (words: readonly string[]): string => words.join(" ").slice(0, 500);
 
 /** A run's own name, of whatever kind. */
-export const runPattern = /^(failover|rehearsal|rebuild)-\d+-\d+$/;
+export const runPattern =
+  /^(?:(?:failover|rehearsal|rebuild)-\d+-\d+|remediation-[a-z0-9-]+-[0-9a-f]{8}-\d+)$/;
 
 /** What an operator typed, as an intent; help for what is not understood. */
 export const commanded = (text: string): Intent => {
@@ -120,7 +128,8 @@ export const commanded = (text: string): Intent => {
   if (includes(plain, verb)) return { wants: verb, reason: reasonOf(words) };
   if (verb === "abort") return abortOf(words);
   if (verb === "carry-on") return carryOnOf(words);
-  if (verb === "maintenance") return maintenanceOf(words);
+  if (verb === "maintenance" || verb === "freeze") return maintenanceOf(words);
+  if (verb === "repairs") return repairsOf(words);
   if (!includes(moves, verb)) return { wants: "help" };
   const reason = reasonOf(words.filter((word) => !isOverride(word)));
   return { wants: verb, reason, overrides: overridesIn(words) };
@@ -148,9 +157,16 @@ const longestMinutes = 24 * 60;
 
 const maintenanceOf = ([span = "", ...words]: readonly string[]): Intent => {
   if (span === "end") return { wants: "maintenance", minutes: 0, reason: reasonOf(words) };
-  const minutes = /^\d{1,4}$/.test(span) ? Number(span) : 0;
+  const [, count, unit] = /^(\d{1,4})(h|m)?$/.exec(span) ?? [];
+  const minutes = Number(count ?? 0) * (unit === "h" ? 60 : 1);
   if (minutes < 1 || minutes > longestMinutes) return { wants: "help" };
   return { wants: "maintenance", minutes, reason: reasonOf(words) };
+};
+
+const repairsOf = ([what, playbook = "", ...more]: readonly string[]): Intent => {
+  if (what === undefined) return { wants: "repairs" };
+  const isName = /^[a-z][a-z0-9-]{1,60}$/.test(playbook) && more.length === 0;
+  return what === "ack" && isName ? { wants: "repairs-ack", playbook } : { wants: "help" };
 };
 
 /** The answer that a button stands for, whoever has pressed it. A stranger is named by workspace too. */
@@ -187,7 +203,11 @@ export const helpText = [
   "`/nightshift carry-on` goes on with the run that has stopped and asked for a human.",
   "`/nightshift ack` says that the last move was looked at: the block period does not hold the next.",
   "`/nightshift pause <reason>` stops all automation before its next change; `resume <reason>` ends it.",
-  "`/nightshift maintenance <minutes> <reason>` says what you do; `maintenance end` ends it.",
+  "`/nightshift maintenance <minutes> <reason>` (also `freeze 2h <reason>`) says what you do, and " +
+    "repairs wait; `maintenance end` ends it.",
+  "`/nightshift repairs` shows what is done by itself when an alarm rings, and how well.",
+  "`/nightshift repairs ack <playbook>` gives a playbook its automatic right back.",
+  "`/nightshift abort <run> <reason>` stops a repair before its next change.",
   `Add ${accepted} only where a refusal asks for it.`,
   "When Slack fails, use the break-glass command line: docs/runbook/break-glass.md.",
 ].join("\n");

@@ -6,7 +6,7 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import { readContact } from "../../shared/contact.ts";
 import type { Coordination } from "../../shared/coordination.ts";
-import { regionOfAttempt } from "../../shared/incident.ts";
+import { readIncident, regionOfAttempt } from "../../shared/incident.ts";
 import type { Entry, Line } from "../../shared/journal.ts";
 import type { Lease } from "../../shared/lease.ts";
 import { acknowledgeMove, closeAttempt, readLease } from "../../shared/lease.ts";
@@ -201,6 +201,7 @@ export type Aborted =
 export const orderAbort = async (desk: Desk, asked: Word & { run?: string }): Promise<Aborted> => {
   const { table, clock, config } = desk;
   const { run: named, ...word } = asked;
+  if (named && regionOfAttempt(named)) return abortRepair(desk, named, word);
   const { reason } = word;
   const lease = await readLease(table);
   const move = named
@@ -225,6 +226,18 @@ export const orderAbort = async (desk: Desk, asked: Word & { run?: string }): Pr
     return { run, abort, inTime };
   }
   return { run, abort, inTime, carriedOn: carried.value.execution };
+};
+
+/** Leaves the word for a repair, which reads it before each change and after each look at its proof. */
+const abortRepair = async ({ table, clock }: Desk, run: string, word: Word): Promise<Aborted> => {
+  const kept = await readIncident(table, regionOfAttempt(run) ?? "");
+  const attempt = kept?.incident.attempt;
+  if (attempt?.run !== run || attempt.end !== null) {
+    const reason = `${run} is not under way: nothing of it could be stopped.`;
+    return { refused: { code: "nothing-under-way", reason } };
+  }
+  const abort = await leaveAbort(table, run, { ...word, atMilliseconds: Math.floor(clock.now()) });
+  return { run, abort, inTime: "yes" };
 };
 
 /** A move runs in the region that is going to be active, a rebuild in the one that is. */

@@ -2,23 +2,16 @@ import type { Answer, Approval } from "../../shared/approval.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { isoSeconds } from "../../shared/clock.ts";
 import type { Operator } from "../../shared/config.ts";
-import type { Contact } from "../../shared/contact.ts";
-import { readContact } from "../../shared/contact.ts";
-import type { Lease } from "../../shared/lease.ts";
-import { readLease } from "../../shared/lease.ts";
 import type { Log } from "../../shared/log.ts";
 import { escaped, person } from "../../shared/message.ts";
 import type { Asked } from "../../shared/move.ts";
 import type { Fact, Refusal } from "../../shared/outcome.ts";
-import { observed } from "../../shared/outcome.ts";
-import type { Pause } from "../../shared/pause.ts";
-import { readPause, whilePaused } from "../../shared/pause.ts";
-import type { Readiness } from "../../shared/readiness.ts";
-import { readinessLines, readReadiness, verdictOf } from "../../shared/readiness.ts";
+import { returnRight } from "../../shared/repairs.ts";
 import type { SignedRequest, SlackPort } from "../../shared/slack.ts";
 import { verifySlackRequest } from "../../shared/slack.ts";
 import type { Override } from "../failover/request.ts";
 import { orderCarryOn } from "./carry-on.ts";
+import { deadline, type Within } from "./deadline.ts";
 import type { Decision, Intent } from "./decide.ts";
 import { answerIn, decide, helpText } from "./decide.ts";
 import type { Nonce } from "./nonces.ts";
@@ -35,6 +28,7 @@ import {
 } from "./orders.ts";
 import { type Given, keepRefusedAnswer, whyNotKept } from "./refused.ts";
 import { parseRequest } from "./request.ts";
+import { pauseLine, repairs, status } from "./status.ts";
 
 export interface FrontDoor extends Desk {
   clock: Clock;
@@ -108,7 +102,7 @@ interface Work {
 /** Looking is harmless twice; changing is not, so it waits for a table that can tell a replay. */
 const guarded = (decision: Decision, nonce: Fact<Nonce>): Decision => {
   if (nonce.known || "refused" in decision) return decision;
-  if (decision.intent.wants === "status" || decision.intent.wants === "help") return decision;
+  if (["status", "help", "repairs"].includes(decision.intent.wants)) return decision;
   const reason =
     "The coordination table does not answer, so a replay could not be told. Nothing was done. " +
     "Try again, or use the break-glass command line of the runbook.";
@@ -140,6 +134,10 @@ const carryOut = async (work: Work, intent: Intent): Promise<Reply> => {
       return { text: helpText };
     case "status":
       return { text: await status(work) };
+    case "repairs":
+      return { text: await repairs(work) };
+    case "repairs-ack":
+      return giveRightBack(work, intent.playbook);
     case "failover":
     case "switchover":
     case "failback":
@@ -244,8 +242,8 @@ const declareMaintenance = async (
   }
   const { region, untilMilliseconds } = said.value.declared;
   const text =
-    `Maintenance of ${region} until ${isoSeconds(untilMilliseconds)}. It forbids nothing: whoever is ` +
-    "asked about a failover is told of it. `/nightshift maintenance end` ends it.";
+    `Maintenance of ${region} until ${isoSeconds(untilMilliseconds)}: repairs wait until then. It forbids ` +
+    "no failover: whoever is asked about one is told of it. `/nightshift maintenance end` ends it.";
   return { text };
 };
 
@@ -281,6 +279,18 @@ const acknowledge = async (work: Work): Promise<Reply> => {
     `Acknowledged: the move to ${region} (epoch ${epoch}, ${escaped(holder)}). ` +
     "The block period does not hold the next move.";
   return { text };
+};
+
+const giveRightBack = async (work: Work, playbook: string): Promise<Reply> => {
+  const { door, within, operator } = work;
+  const said = await within("repairs", () => returnRight(door.table, door.config, playbook));
+  if (!said.known) return uncertain(work, `${playbook} has its right back`, said.why);
+  if ("refused" in said.value) return refusal(work, said.value.refused);
+  const { regions } = said.value;
+  door.log.info("right given back", { user: operator.user, playbook, regions });
+  return {
+    text: `${playbook} may do again what the operator's file gives it, in ${regions.join(" and ")}.`,
+  };
 };
 
 const abort = async (
@@ -366,85 +376,4 @@ const wake = async ({ door, within }: Work, approval: Approval): Promise<void> =
   const woken = await within("wake-up", () => wakeRun(door, approval));
   const result = woken.known ? woken.value : woken.why;
   if (result) door.log.info("wake-up", { run: approval.run, result });
-};
-
-const status = async ({ door, within }: Work): Promise<string> => {
-  const { primary, standby } = door.config.regions;
-  const readinessOf = (region: string) =>
-    within("readiness", () => readReadiness(door.table, region));
-  const [lease, pause, atHome, atStandby, ...contacts] = await Promise.all([
-    within("lease", () => readLease(door.table)),
-    within("pause", () => readPause(door.table)),
-    readinessOf(primary),
-    readinessOf(standby),
-    ...[primary, standby].map((region) => within("contact", () => readContact(door.table, region))),
-  ]);
-  const now = door.clock.now();
-  return [
-    leaseText(lease),
-    ...[primary, standby].map((region, index) => contactText(region, contacts[index], now)),
-    pauseText(pause),
-    // Of the region that would take over: where the lease is, nobody asks whether it could.
-    lease.known && lease.value.region === standby
-      ? readinessText(primary, atHome, now)
-      : readinessText(standby, atStandby, now),
-  ].join("\n");
-};
-
-const leaseText = (lease: Fact<Lease>): string => {
-  if (!lease.known) return `Lease: UNKNOWN (${escaped(lease.why)})`;
-  const { region, epoch, state, holder, movedAtMilliseconds, acknowledged } = lease.value;
-  const seen = acknowledged ? ", acknowledged" : "";
-  const since = `epoch ${epoch}, since ${isoSeconds(movedAtMilliseconds)} by ${escaped(holder)}${seen}`;
-  return state === "held"
-    ? `*${region}* may write (${since}). No failover is under way past its approval.`
-    : `The lease is MOVING to *${region}* (${since}).`;
-};
-
-const contactText = (
-  region: string,
-  contact: Fact<Contact | undefined> | undefined,
-  now: number,
-): string => {
-  if (!contact?.known) return `Guard of ${region}: UNKNOWN (${escaped(contact?.why ?? "")})`;
-  if (!contact.value) return `Guard of ${region}: never seen`;
-  const ageSeconds = Math.round((now - contact.value.contactAtMilliseconds) / 1000);
-  return `Guard of ${region}: last contact ${ageSeconds} s ago, obeys epoch ${contact.value.epoch}`;
-};
-
-const readinessText = (region: string, fact: Fact<Readiness | null>, now: number): string => {
-  const lines = fact.known
-    ? readinessLines(region, verdictOf(fact.value, now))
-    : [`${region}: UNKNOWN (${fact.why})`];
-  return `Readiness of ${lines.map(escaped).join("\n• ")}`;
-};
-
-const pauseText = (fact: Fact<Pause>): string =>
-  pauseLine(fact.known ? fact.value : { is: "unknown", why: fact.why });
-
-const pauseLine = (pause: Pause): string => {
-  const at = pause.is === "paused" ? ` (since ${isoSeconds(pause.atMilliseconds)})` : "";
-  const refused = whilePaused(pause);
-  return refused ? `${escaped(refused.reason)}${at}` : "Pause switch: running";
-};
-
-/** One look or one call; what the time that is left does not suffice for is unknown. */
-type Within = <T>(source: string, look: () => Promise<T>) => Promise<Fact<T>>;
-
-/** All calls of one request share its time, so that a slow one is borne when the others are quick. */
-const deadline = ({ clock, answerSeconds }: FrontDoor): Within => {
-  const end = clock.now() + answerSeconds * 1000;
-  return (source, look) =>
-    observed(source, clock.now, async () => {
-      const leftSeconds = Math.max(0.2, (end - clock.now()) / 1000);
-      const finished = new AbortController();
-      const late = clock.sleep(leftSeconds * 1000, finished.signal).then(() => {
-        throw new Error(`no answer within ${Math.round(leftSeconds * 10) / 10} s`);
-      });
-      try {
-        return await Promise.race([look(), late]);
-      } finally {
-        finished.abort();
-      }
-    });
 };

@@ -9,11 +9,12 @@ import { clientOptions, near } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
 import { claimLook, keepIncident, readIncident, readLook } from "../../shared/incident.ts";
-import { invoker } from "../../shared/invoke.ts";
+import { fateOf, invoker } from "../../shared/invoke.ts";
 import { logger } from "../../shared/log.ts";
 import { escalation } from "../../shared/message.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
+import { readUpheavals } from "../../shared/upheaval.ts";
 import { playbooks } from "../remediation/playbooks.ts";
 import type { Covers, Ringing } from "./decide.ts";
 import type { TriagePorts } from "./triage.ts";
@@ -34,7 +35,13 @@ export const triagePorts = (runtime: Runtime): TriagePorts => {
   });
   const rights = config.remediation?.playbooks ?? {};
   const covers = playbooks.map(
-    ({ name, rank, alarms }): Covers => ({ name, rank, alarms, right: rights[name] ?? "shadow" }),
+    ({ name, rank, alarms, onlyWhile }): Covers => ({
+      name,
+      rank,
+      alarms,
+      right: rights[name] ?? "shadow",
+      ...(onlyWhile ? { onlyWhile } : {}),
+    }),
   );
   return {
     clock,
@@ -48,10 +55,13 @@ export const triagePorts = (runtime: Runtime): TriagePorts => {
       );
       return (AlarmMuteRuleSummaries ?? []).length > 0;
     },
+    isDeploying: async () =>
+      (await readUpheavals(table, region, clock.now())).some(({ kind }) => kind === "deploy"),
     readLook: () => readLook(table, region),
     claimLook: (seen, now) => claimLook(table, region, seen, now),
     readIncident: () => readIncident(table, region),
     keepIncident: (incident, seen) => keepIncident(table, incident, seen),
+    fate: fateOf(runtime, region, remediation.name),
     start: (request) => functions.tell(region, remediation.name, request, request.run),
     page: (text) => slack.post(escalation(region, people, text)),
     thread: (ts, text) => slack.thread(ts, text),

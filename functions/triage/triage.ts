@@ -1,12 +1,13 @@
-import { parseAlarm } from "../../shared/alarm.ts";
+import { type AlarmChange, parseAlarm } from "../../shared/alarm.ts";
 import { sha256 } from "../../shared/canonical.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Incident, KeptIncident } from "../../shared/incident.ts";
+import type { Fate } from "../../shared/invoke.ts";
 import { observed } from "../../shared/outcome.ts";
 import type { Delivery } from "../../shared/slack.ts";
 import type { RemediationRequest } from "../remediation/request.ts";
 import type { Covers, Judged, Ringing, Start } from "./decide.ts";
-import { candidates, judge, keyOf } from "./decide.ts";
+import { candidates, judge, keyOf, silentRun } from "./decide.ts";
 
 export interface TriagePorts {
   clock: Clock;
@@ -17,12 +18,16 @@ export interface TriagePorts {
   /** All of ours that are in ALARM, in a bounded number of pages. */
   ringing(): Promise<{ alarms: Ringing[]; isCut: boolean }>;
   isMuted(alarm: string): Promise<boolean>;
+  /** Whether a deploy is under way, or has ended so lately that what rings may come from it. */
+  isDeploying(): Promise<boolean>;
   /** When somebody looked last. */
   readLook(): Promise<number>;
   claimLook(seen: number, now: number): Promise<{ isOurs: boolean; lookedAtMilliseconds: number }>;
   readIncident(): Promise<KeptIncident | null>;
   /** False when somebody else has changed it since. */
   keepIncident(incident: Incident, seen: KeptIncident | null): Promise<boolean>;
+  /** What Lambda says of an attempt's execution. */
+  fate(run: string): Promise<Fate>;
   start(request: RemediationRequest): Promise<void>;
   page(text: string): Promise<Delivery>;
   thread(ts: string, text: string): Promise<Delivery>;
@@ -31,6 +36,9 @@ export interface TriagePorts {
 
 /** Between two looks of a region, however many events come. */
 export const spacingSeconds = 5;
+
+/** The schedule looks so often, whatever events come. */
+const recheckSeconds = 60;
 
 /** An event waits for its look at most this often; the schedule looks each minute anyway. */
 const waits = 6;
@@ -49,33 +57,57 @@ export type Triaged =
  * something could not be read, so that Lambda tries it again and the function's own alarm sees it.
  */
 export const triage = async (ports: TriagePorts, event: unknown): Promise<Triaged> => {
-  const because = isRecheck(event) ? null : worthless(ports, event);
-  if (because !== null) {
-    ports.log("an alarm's event is not acted upon", { because });
-    return { is: "ignored", because };
+  const news = isRecheck(event) ? { rangMilliseconds: null } : newsOf(ports, event);
+  if ("because" in news) {
+    ports.log("an alarm's event is not acted upon", news);
+    return { is: "ignored", ...news };
   }
-  if (!(await isOurTurn(ports))) return { is: "covered" };
+  if (!(await isOurTurn(ports, news.rangMilliseconds))) return { is: "covered" };
   return look(ports);
 };
 
 const isRecheck = (event: unknown): boolean =>
   typeof event === "object" && event !== null && "do" in event && event.do === "recheck";
 
-/** What no look would come to anything for. */
-const worthless = ({ prefix }: TriagePorts, event: unknown): string | null => {
+/** When the alarm began; or why no look would come to anything. */
+const newsOf = (
+  ports: TriagePorts,
+  event: unknown,
+): { rangMilliseconds: number } | { because: string } => {
   const parsed = parseAlarm(event);
   if ("malformed" in parsed) {
     throw new Error(`not an alarm event as documented: ${parsed.malformed.join(", ")}`);
   }
-  const { name, state, suppressedBy } = parsed.alarm;
+  const because = worthless(ports, parsed.alarm);
+  return because === null ? { rangMilliseconds: parsed.alarm.atMilliseconds } : { because };
+};
+
+const worthless = (
+  { prefix, region: here }: TriagePorts,
+  { name, region, state, suppressedBy }: AlarmChange,
+): string | null => {
   if (!name.startsWith(`${prefix}-`)) return `${name} is none of ours`;
+  // One that was forwarded from the other region is looked at there, and is no news of this one.
+  if (region !== here) return `${name} is of ${region}, and is looked at there`;
   if (state !== "ALARM") return `${name} went to ${state}`;
   return suppressedBy ? `${name} is suppressed by ${suppressedBy}` : null;
 };
 
+/**
+ * An event that has waited in a queue for longer than the schedule takes is as old as its alarm: in a storm
+ * most of them have been looked at by then. A young one may be the second try after a look that failed.
+ */
+const cameAt = (now: number, rangMilliseconds: number | null): number =>
+  rangMilliseconds === null || now - rangMilliseconds < recheckSeconds * 1000
+    ? now
+    : rangMilliseconds + spacingSeconds * 1000;
+
 /** One of all who wait looks; the others find that somebody has looked since they came. */
-const isOurTurn = async ({ clock, readLook, claimLook }: TriagePorts): Promise<boolean> => {
-  const came = clock.now();
+const isOurTurn = async (
+  { clock, readLook, claimLook }: TriagePorts,
+  rangMilliseconds: number | null,
+): Promise<boolean> => {
+  const came = cameAt(clock.now(), rangMilliseconds);
   for (let wait = 1; wait <= waits; wait += 1) {
     const last = await readLook();
     if (last > came) return false;
@@ -93,23 +125,32 @@ const isOurTurn = async ({ clock, readLook, claimLook }: TriagePorts): Promise<b
 
 const look = async (ports: TriagePorts): Promise<Triaged> => {
   const { clock, region, covers } = ports;
-  const [{ alarms, isCut }, kept] = await Promise.all([ports.ringing(), ports.readIncident()]);
-  const asked = candidates({ alarms, covers });
-  const mutes = await Promise.all(
-    asked.map(
+  const [{ alarms, isCut }, kept, isDeploying] = await Promise.all([
+    ports.ringing(),
+    ports.readIncident(),
+    ports.isDeploying(),
+  ]);
+  const asked = candidates({ alarms, covers, isDeploying });
+  const run = silentRun(kept?.incident ?? null, clock.now());
+  const [fate, ...mutes] = await Promise.all([
+    run === null ? null : observed("Lambda", clock.now, () => ports.fate(run)),
+    ...asked.map(
       async (name) =>
         [name, await observed("CloudWatch", clock.now, () => ports.isMuted(name))] as const,
     ),
-  );
+  ]);
   const judged = judge({
     region,
     now: Math.floor(clock.now()),
     alarms,
     isCut,
+    isDeploying,
     incident: kept?.incident ?? null,
     covers,
     mutes: Object.fromEntries(mutes),
-    newId: newId(alarms),
+    // In doubt it is alive.
+    fate: fate?.known ? fate.value : "alive",
+    newId: newId(alarms.filter(({ kind }) => covers.some((each) => each.alarms.includes(kind)))),
   });
   // Kept before anything is started: what is started twice has one name, by what was kept.
   if (judged.incident && !(await ports.keepIncident(judged.incident, kept))) {
@@ -121,7 +162,10 @@ const look = async (ports: TriagePorts): Promise<Triaged> => {
   return { is: "looked", judged };
 };
 
-/** Of the alarm that has rung longest, so that every door gives the same incident the same name. */
+/**
+ * Of the alarm that has rung longest, so that every door gives the same incident the same name. Only of those
+ * that keep an incident open: one that nobody is for may ring for days, and two nights would have one name.
+ */
 const newId = (alarms: Ringing[]): string => {
   const [first] = alarms.toSorted(
     (a, b) => a.sinceMilliseconds - b.sinceMilliseconds || (a.name < b.name ? -1 : 1),

@@ -1,40 +1,52 @@
-import type { AlarmOptions, Metric } from "../alarm.ts";
-import { alarm } from "../alarm.ts";
-import type { Alerts } from "../alerts.ts";
-import type { Site } from "../platform.ts";
-import type { Stage } from "../stage.ts";
+import type { AlarmOptions, Calculated, Metric } from "./options.ts";
+
+/** What serves users, as metrics know it. */
+export interface Serving<Text> {
+  /** `app/<name>/<id>`: the dimension LoadBalancer. */
+  balancerSuffix: Text;
+  /** `targetgroup/<name>/<id>`: the dimension TargetGroup. */
+  targetGroupSuffix: Text;
+  group: Text;
+  /** Names of the zones that instances are in. */
+  zones: readonly Text[];
+  certificateArn: Text;
+}
 
 /** What users feel, and the instances that serve them. */
-export const applicationAlarms = (stage: Stage, told: Alerts, site: Site) =>
-  [...users(site), ...instances(site), certificate(site)].map((options) =>
-    alarm(stage, told, options),
-  );
+export const applicationAlarms = <Text>(serving: Serving<Text>): AlarmOptions<Text>[] => [
+  ...users(serving),
+  ...zones(serving),
+  ...instances(serving),
+  certificate(serving),
+];
 
 /** Metrics of the load balancer. Source: "CloudWatch metrics for your Application Load Balancer". */
-const balancer = ({ balancerSuffix, targetGroupSuffix }: Site) => {
+const balancer = <Text>({ balancerSuffix, targetGroupSuffix }: Serving<Text>) => {
   const namespace = "AWS/ApplicationELB";
+  type Statistic = Metric["statistic"];
+  const of =
+    (dimensions: Record<string, Text>) =>
+    (name: string, statistic: Statistic): Metric<Text> => ({
+      namespace,
+      name,
+      dimensions,
+      statistic,
+    });
   const LoadBalancer = balancerSuffix;
+  const TargetGroup = targetGroupSuffix;
   return {
-    whole: (name: string, statistic: Metric["statistic"]): Metric => ({
-      namespace,
-      name,
-      dimensions: { LoadBalancer },
-      statistic,
-    }),
-    targets: (name: string, statistic: Metric["statistic"]): Metric => ({
-      namespace,
-      name,
-      dimensions: { LoadBalancer, TargetGroup: targetGroupSuffix },
-      statistic,
-    }),
+    whole: of({ LoadBalancer }),
+    targets: of({ LoadBalancer, TargetGroup }),
+    wholeIn: (AvailabilityZone: Text) => of({ LoadBalancer, AvailabilityZone }),
+    targetsIn: (AvailabilityZone: Text) => of({ LoadBalancer, TargetGroup, AvailabilityZone }),
   };
 };
 
-const users = (site: Site): AlarmOptions[] => {
-  const { whole, targets } = balancer(site);
+const users = <Text>(serving: Serving<Text>): AlarmOptions<Text>[] => {
+  const { whole, targets } = balancer(serving);
   return [
     {
-      name: "errors",
+      name: "error-rate",
       says: "More than 1 % of requests end with a 5xx, of the application or for want of one.",
       of: {
         metrics: {
@@ -82,12 +94,61 @@ const users = (site: Site): AlarmOptions[] => {
   ];
 };
 
+/**
+ * Two signs for each zone, which have to agree before anybody says that a zone is impaired. A zone is
+ * named in the alarm's dimension: which letters there are, AWS knows for each account.
+ */
+const zones = <Text>(serving: Serving<Text>): AlarmOptions<Text>[] => {
+  const { wholeIn, targetsIn } = balancer(serving);
+  const shared = {
+    periodSeconds: 60,
+    during: [3, 5] as [number, number],
+    silenceIs: "well" as const,
+  };
+  return serving.zones.flatMap((zone, index): AlarmOptions<Text>[] => {
+    const hosts: Calculated<Text> = {
+      metrics: {
+        unhealthy: targetsIn(zone)("UnHealthyHostCount", "Maximum"),
+        healthy: targetsIn(zone)("HealthyHostCount", "Minimum"),
+      },
+      // One that is sick is no sick zone, however few a zone has: it does not count on either side.
+      result: "100 * (unhealthy - 1) / (unhealthy + healthy - 1)",
+      label: "unhealthy hosts in percent",
+    };
+    const errors: Calculated<Text> = {
+      metrics: {
+        application: wholeIn(zone)("HTTPCode_Target_5XX_Count", "Sum"),
+        requests: wholeIn(zone)("RequestCount", "Sum"),
+      },
+      result: "100 * FILL(application, 0) / requests",
+      label: "errors in percent",
+    };
+    const says = (what: string) => `${what}: a zone is impaired where the other sign agrees.`;
+    return [
+      {
+        name: `zone-hosts-${index + 1}`,
+        says: says("More than half of the instances in one zone are not ready"),
+        of: hosts,
+        when: { above: 50 },
+        ...shared,
+      },
+      {
+        name: `zone-errors-${index + 1}`,
+        says: says("More than 5 % of the requests that one zone answers end with a 5xx"),
+        of: errors,
+        when: { above: 5 },
+        ...shared,
+      },
+    ];
+  });
+};
+
 /** Seconds of the longest scale-out that is still right: after it, more instances did not help. */
 const scaledOutSeconds = 900;
 
-const instances = ({ group }: Site): AlarmOptions[] => [
+const instances = <Text>({ group }: Serving<Text>): AlarmOptions<Text>[] => [
   {
-    name: "cpu",
+    name: "instance-cpu",
     says: "Instances are busy, and what Auto Scaling has added does not help.",
     of: {
       namespace: "AWS/EC2",
@@ -101,7 +162,7 @@ const instances = ({ group }: Site): AlarmOptions[] => [
     silenceIs: "well",
   },
   {
-    name: "memory",
+    name: "instance-memory",
     says: "Instances run out of memory: the container is about to be killed.",
     // Put by the CloudWatch agent of the instances, for the whole group.
     of: {
@@ -121,7 +182,7 @@ const instances = ({ group }: Site): AlarmOptions[] => [
  * ACM renews 60 days before the end, and tells the rest twice a day until the end. Source: "Supported
  * CloudWatch metrics" of ACM. 21 days are what readiness asks for.
  */
-const certificate = ({ certificateArn }: Site): AlarmOptions => ({
+const certificate = <Text>({ certificateArn }: Serving<Text>): AlarmOptions<Text> => ({
   name: "certificate",
   says: "The certificate was not renewed: look at its validation record in the zone.",
   of: {
@@ -132,6 +193,7 @@ const certificate = ({ certificateArn }: Site): AlarmOptions => ({
   },
   when: { below: 21 },
   periodSeconds: 86_400,
-  during: [1, 2],
-  silenceIs: "wrong",
+  during: [1, 1],
+  // A new one is silent for hours, and one that has ended for ever.
+  silenceIs: "as before",
 });

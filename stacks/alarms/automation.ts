@@ -1,12 +1,13 @@
 import { backupBoundSeconds, lookEverySeconds } from "../../shared/readiness.ts";
-import type { AlarmOptions, Metric } from "../alarm.ts";
+import type { AlarmOptions } from "../alarm.ts";
 import { alarm } from "../alarm.ts";
 import type { Alerts } from "../alerts.ts";
 import { clockwork } from "../clockwork.ts";
 import type { Job } from "../job.ts";
-import { ruleName } from "../region-lost.ts";
 import { scheduleGroup } from "../schedules.ts";
 import type { Stage } from "../stage.ts";
+import { ruleNames } from "../triggers.ts";
+import type { Metric } from "./options.ts";
 
 /** Alarms on Nightshift itself: who watches is watched, and silence counts as trouble. */
 export const automationAlarms = (stage: Stage, told: Alerts, jobs: Job[]) =>
@@ -18,7 +19,7 @@ export const automationAlarms = (stage: Stage, told: Alerts, jobs: Job[]) =>
       ...executions(job),
     ]),
     scheduler(stage),
-    ...(jobs.some(({ job }) => job === "detection") ? [ruleFails(stage)] : []),
+    ...jobs.flatMap((job) => ruleFails(stage, job)),
   ].map((options) => alarm(stage, told, options));
 
 /** Source: "Types of metrics for Lambda functions". */
@@ -41,11 +42,13 @@ const failures = (job: Job): AlarmOptions[] => [
   },
   {
     name: `${job.job}-throttles`,
-    says: `Lambda does not let ${job.name} run: the account's concurrency is used up.`,
+    says: job.queues
+      ? `Events for ${job.name} have waited for their turn for minutes: a storm of alarms, or it hangs.`
+      : `Lambda does not let ${job.name} run: the account's concurrency is used up.`,
     of: lambda(job, "Throttles"),
     when: { above: 0 },
     periodSeconds: 60,
-    during: [1, 1],
+    during: job.queues ? [5, 5] : [1, 1],
     silenceIs: "well",
   },
 ];
@@ -88,13 +91,21 @@ const silent = (job: Job): AlarmOptions[] => {
   ];
 };
 
+/** Where to read on at night. */
+const pages: Readonly<Record<string, string>> = {
+  failover: "docs/runbook/failover.md",
+  remediation: "docs/playbooks.md",
+};
+
 /** Source: "Monitoring durable functions", "Durable execution metrics". */
 const executions = (job: Job): AlarmOptions[] =>
   job.executions
     ? [
         {
           name: `${job.job}-runs-failed`,
-          says: "A run ended without an end of its own: docs/runbook/failover.md, and look at its journal.",
+          says:
+            `A run of ${job.name} ended without an end of its own: look at its journal, and at ` +
+            `${pages[job.job] ?? pages.failover}.`,
           of: {
             metrics: {
               failed: lambda(job, "DurableExecutionFailed"),
@@ -166,17 +177,23 @@ export const backupsAlarm = (stage: Stage, told: Alerts) =>
   });
 
 /** Source: "Monitoring Amazon EventBridge", metrics of rules. */
-const ruleFails = (stage: Stage): AlarmOptions => ({
-  name: "region-lost-rule",
-  says: "The alarm of a lost region could not set detection off at once; it looks each minute by itself.",
-  of: {
-    namespace: "AWS/Events",
-    name: "FailedInvocations",
-    dimensions: { RuleName: ruleName(stage) },
-    statistic: "Sum",
-  },
-  when: { above: 0 },
-  periodSeconds: 60,
-  during: [1, 1],
-  silenceIs: "well",
-});
+const ruleFails = (stage: Stage, { job }: Job): AlarmOptions[] => {
+  const RuleName = ruleNames(stage)[job];
+  if (!RuleName) return [];
+  return [
+    {
+      name: `${job}-rule`,
+      says: `An alarm could not set ${job} off at once; it looks each minute by itself.`,
+      of: {
+        namespace: "AWS/Events",
+        name: "FailedInvocations",
+        dimensions: { RuleName },
+        statistic: "Sum",
+      },
+      when: { above: 0 },
+      periodSeconds: 60,
+      during: [1, 1],
+      silenceIs: "well",
+    },
+  ];
+};

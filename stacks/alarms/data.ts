@@ -1,33 +1,42 @@
-import type { AlarmOptions, Metric } from "../alarm.ts";
-import { alarm } from "../alarm.ts";
-import type { Alerts } from "../alerts.ts";
-import type { Site } from "../platform.ts";
-import { named } from "../regions.ts";
-import type { Stage } from "../stage.ts";
-import { connectionLimit, gigabyte, memoryOf } from "./connections.ts";
+import { gigabyte, memoryOf } from "./connections.ts";
+import type { AlarmOptions, Metric } from "./options.ts";
+
+/** The database and the cache, as metrics know them. */
+export interface Keeping<Text> {
+  databaseId: Text;
+  /** `db.r7g.large` */
+  instanceClass: string;
+  storageGigabytes: number;
+  /** So many sessions it takes. */
+  connections: number;
+  /** A replica that is further behind makes a failover ask. */
+  maximumLagSeconds: number;
+  /** Counted in PostgreSQL's log: RDS has no metric of connections that were refused. */
+  refusals: Metric<Text>;
+  /** The nodes of the cache: the group has no metrics. */
+  cacheNodes: readonly Text[];
+}
 
 /** The database and the cache. */
-export const dataAlarms = (stage: Stage, told: Alerts, site: Site) => {
-  countRefusals(stage, site);
-  tellEvents(stage, told, site);
-  return [...load(stage, site), ...room(stage, site), ...copies(stage, site), ...cache(site)].map(
-    (options) => alarm(stage, told, options),
-  );
-};
+export const dataAlarms = <Text>(keeping: Keeping<Text>): AlarmOptions<Text>[] => [
+  ...load(keeping),
+  ...room(keeping),
+  ...copies(keeping),
+  ...cache(keeping),
+];
 
 /** Source: "Amazon CloudWatch instance-level metrics for Amazon RDS". */
 const database =
-  ({ databaseId }: Site) =>
-  (name: string, statistic: Metric["statistic"]): Metric => ({
+  <Text>({ databaseId }: Keeping<Text>) =>
+  (name: string, statistic: Metric["statistic"]): Metric<Text> => ({
     namespace: "AWS/RDS",
     name,
     dimensions: { DBInstanceIdentifier: databaseId },
     statistic,
   });
 
-const load = (stage: Stage, site: Site): AlarmOptions[] => {
-  const of = database(site);
-  const { instanceClass } = stage.config.sizes.database;
+const load = <Text>(keeping: Keeping<Text>): AlarmOptions<Text>[] => {
+  const of = database(keeping);
   return [
     {
       name: "database-cpu",
@@ -42,7 +51,7 @@ const load = (stage: Stage, site: Site): AlarmOptions[] => {
       name: "database-connections",
       says: "Four of five connections of the database are in use: soon it refuses new ones.",
       of: of("DatabaseConnections", "Maximum"),
-      when: { above: Math.floor(0.8 * connectionLimit(instanceClass)) },
+      when: { above: Math.floor(0.8 * keeping.connections) },
       periodSeconds: 60,
       during: [3, 5],
       silenceIs: "well",
@@ -50,7 +59,7 @@ const load = (stage: Stage, site: Site): AlarmOptions[] => {
     {
       name: "database-refusals",
       says: "The database refuses connections: a wrong password, or none are left.",
-      of: refusals(stage),
+      of: keeping.refusals,
       when: { above: 5 },
       periodSeconds: 60,
       during: [2, 3],
@@ -59,9 +68,9 @@ const load = (stage: Stage, site: Site): AlarmOptions[] => {
   ];
 };
 
-const room = ({ config }: Stage, site: Site): AlarmOptions[] => {
-  const of = database(site);
-  const { instanceClass, storageGigabytes } = config.sizes.database;
+const room = <Text>(keeping: Keeping<Text>): AlarmOptions<Text>[] => {
+  const of = database(keeping);
+  const { instanceClass, storageGigabytes } = keeping;
   return [
     {
       name: "database-memory",
@@ -96,14 +105,14 @@ const room = ({ config }: Stage, site: Site): AlarmOptions[] => {
 };
 
 /** What a failover would stand on. Only a replica has a lag, so the other region is silent. */
-const copies = ({ config }: Stage, site: Site): AlarmOptions[] => {
-  const of = database(site);
+const copies = <Text>(keeping: Keeping<Text>): AlarmOptions<Text>[] => {
+  const of = database(keeping);
   return [
     {
       name: "replica-lag",
       says: "The replica is further behind than may be lost: a failover would ask for a yes to it.",
       of: of("ReplicaLag", "Maximum"),
-      when: { above: Math.max(60, config.failover.maximumLagSeconds) },
+      when: { above: Math.max(60, keeping.maximumLagSeconds) },
       periodSeconds: 60,
       during: [5, 5],
       silenceIs: "well",
@@ -120,66 +129,19 @@ const copies = ({ config }: Stage, site: Site): AlarmOptions[] => {
   ];
 };
 
-const refusals = ({ metricNamespace }: Stage): Metric => ({
-  // By stage, since a filter's metric has no dimensions: a word of a line would become one.
-  namespace: `${metricNamespace}/Database`,
-  name: "ConnectionsRefused",
-  dimensions: {},
-  statistic: "Sum",
-});
-
-/**
- * RDS has no metric of connections that were refused, so they are counted in PostgreSQL's log: every
- * refusal before a session is there is a line with FATAL.
- */
-const countRefusals = (stage: Stage, site: Site): void => {
-  const { namespace, name } = refusals(stage);
-  new aws.cloudwatch.LogMetricFilter(
-    named("CountRefusals", site.region),
-    {
-      name: `${stage.prefix}-database-refusals`,
-      logGroupName: site.databaseLogGroup,
-      pattern:
-        '?"password authentication failed" ?"remaining connection slots" ?"no pg_hba.conf entry"',
-      metricTransformation: { namespace, name, value: "1", defaultValue: "0" },
-    },
-    { provider: site.region.provider },
-  );
-};
-
-/**
- * What RDS tells of and has no metric: that replication has stopped, that an instance has failed. Source:
- * "Amazon RDS event categories and event messages".
- */
-const tellEvents = (stage: Stage, { topic }: Alerts, site: Site): void => {
-  const { region, databaseId, databaseArn } = site;
-  new aws.rds.EventSubscription(
-    named("DatabaseEvents", region),
-    {
-      name: `${stage.prefix}-database`,
-      snsTopic: topic.arn,
-      sourceType: "db-instance",
-      // By its name, and not before it is there: RDS takes no name that it does not know.
-      sourceIds: [databaseArn.apply(() => databaseId)],
-      eventCategories: ["failure", "low storage", "read replica"],
-    },
-    { provider: region.provider },
-  );
-};
-
-/** Source: "Metrics for Valkey and Redis OSS" of ElastiCache. By node: the group has no metrics. */
-const cache = ({ cacheNodes }: Site): AlarmOptions[] =>
-  cacheNodes.flatMap((CacheClusterId, index) => {
-    const of = (name: string, statistic: Metric["statistic"]): Metric => ({
+/** Source: "Metrics for Valkey and Redis OSS" of ElastiCache. */
+const cache = <Text>({ cacheNodes }: Keeping<Text>): AlarmOptions<Text>[] =>
+  cacheNodes.flatMap((CacheClusterId, index): AlarmOptions<Text>[] => {
+    const of = (name: string, statistic: Metric["statistic"]): Metric<Text> => ({
       namespace: "AWS/ElastiCache",
       name,
       dimensions: { CacheClusterId },
       statistic,
     });
-    const node = `cache-${index + 1}`;
+    const node = index + 1;
     return [
       {
-        name: `${node}-memory`,
+        name: `cache-memory-${node}`,
         says: "The cache is nearly full: soon it evicts.",
         of: of("DatabaseMemoryUsagePercentage", "Maximum"),
         when: { above: 80 },
@@ -188,7 +150,7 @@ const cache = ({ cacheNodes }: Site): AlarmOptions[] =>
         silenceIs: "well",
       },
       {
-        name: `${node}-evictions`,
+        name: `cache-evictions-${node}`,
         says: "The cache throws entries away for want of memory.",
         of: of("Evictions", "Sum"),
         when: { above: 0 },
@@ -197,7 +159,7 @@ const cache = ({ cacheNodes }: Site): AlarmOptions[] =>
         silenceIs: "well",
       },
       {
-        name: `${node}-cpu`,
+        name: `cache-cpu-${node}`,
         says: "The cache's one thread is busy.",
         of: of("EngineCPUUtilization", "Average"),
         when: { above: 85 },

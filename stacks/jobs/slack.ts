@@ -6,7 +6,12 @@ import type { Platform, Site } from "../platform.ts";
 import type { Stage } from "../stage.ts";
 
 /** The front door: one in each region of the pair, which starts and wakes runs in either. */
-export const slack = (stage: Stage, platform: Platform, site: Site, failovers: Job[]): Job => {
+export const slack = (
+  stage: Stage,
+  platform: Platform,
+  site: Site,
+  { failovers, repairs }: { failovers: Job[]; repairs: Job[] },
+): Job => {
   const [failover] = failovers;
   if (!failover) throw new Error("the front door leads to no failover function");
   return job(stage, site.region, {
@@ -22,7 +27,7 @@ export const slack = (stage: Stage, platform: Platform, site: Site, failovers: J
     },
     may: [
       coordinate(platform),
-      ...directRuns(platform, failovers),
+      ...directRuns(platform, failovers, repairs),
       ...readSecrets("KnowSlack", site, [site.secrets.slack]),
     ],
   });

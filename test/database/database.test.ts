@@ -4,7 +4,7 @@ import { runStatement } from "../../functions/database/database.ts";
 import type { DatabaseAnswers, DatabaseRequest } from "../../functions/database/decide.ts";
 import { isFenced, isOpen, sessionPolicyOf } from "../../functions/database/decide.ts";
 import { assemble } from "../../functions/database/handler.ts";
-import { postgresConnect } from "../../functions/database/postgres.ts";
+import { postgresConnect } from "../../shared/postgres.ts";
 import { statements } from "../../functions/database/statements.ts";
 import type { Address } from "../../local/postgres/engine.ts";
 import { type RealEngine, realEngine } from "../../local/postgres/real.ts";

@@ -339,6 +339,32 @@ describe("a look", () => {
     await Promise.all(waiting);
   });
 
+  it("shows what is worked on now by its fingerprint, and who of it waits for nothing", async () => {
+    const busy = "select count(*) from generate_series(1, 100000000)";
+    const clients = await Promise.all(
+      ["ledger", "ledger", "report"].map((name) => server.login(application, name)),
+    );
+    const statements = [busy, busy, "select pg_sleep(20)"];
+    const ended = clients.map((client, index) =>
+      client.query(statements[index] ?? "").catch((error: unknown) => String(error)),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { rows, more } = await known("running");
+    const administrator = await server.administrator();
+    await administrator.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where usename = $1",
+      [application],
+    );
+    await Promise.all(ended);
+    expect(more).toBe(false);
+    const [first, second] = rows.filter(({ user }) => user === application);
+    expect(first).toMatchObject({ application: "ledger", process: "client backend", sessions: 2 });
+    expect(first?.fingerprint).toMatch(/^-?\d+$/);
+    expect(first?.longestSeconds).toBeGreaterThan(0.2);
+    expect(second).toMatchObject({ application: "report", sessions: 1, working: 0 });
+    expect(JSON.stringify(rows)).not.toContain("generate_series");
+  });
+
   it("shows the longest transactions first, whatever they do", async () => {
     const first = await forgetful();
     const second = await forgetful("reporting");

@@ -1,16 +1,16 @@
 import { describe, expect, it } from "vitest";
-import type { Proposal } from "../../functions/detection/decide.ts";
 import { deployOf } from "../../functions/detection/deploys.ts";
 import type { DetectionPorts, PagingPorts } from "../../functions/detection/detection.ts";
 import { detect } from "../../functions/detection/detection.ts";
 import type { FailoverRequest } from "../../functions/failover/request.ts";
+import type { Proposal } from "../../shared/proposal.ts";
 import type { Upheaval } from "../../shared/upheaval.ts";
 import composite from "../events/alarm-composite.json" with { type: "json" };
 import { type Stage, stage } from "../failover/stage.ts";
 import { approving } from "../simulation/world.ts";
 
 const now = Date.UTC(2026, 10, 22, 3, 6, 0);
-const name = "nightshift-eu-central-1-lost";
+const name = "nightshift-region-lost-eu-central-1";
 
 /** The documented event, for our own alarm and without a suppressor. */
 const event = (alarmName = name) => {

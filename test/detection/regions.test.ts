@@ -68,10 +68,10 @@ describe("whichever region holds the lease", () => {
     const { home, standby } = at.platform;
     await at.timeline.advance(320_000);
     expect(await alarmStates(at, standby.region)).toEqual([
-      [`nightshift-${home.region}-lost`, "OK"],
+      [`nightshift-region-lost-${home.region}`, "OK"],
     ]);
     expect(await alarmStates(at, home.region)).toEqual([
-      [`nightshift-${standby.region}-lost`, "OK"],
+      [`nightshift-region-lost-${standby.region}`, "OK"],
     ]);
   });
 
@@ -81,7 +81,7 @@ describe("whichever region holds the lease", () => {
     at.regions.set(standby.region, "dead");
     await at.timeline.advance(600_000);
     expect(await alarmStates(at, home.region)).toEqual([
-      [`nightshift-${standby.region}-lost`, "ALARM"],
+      [`nightshift-region-lost-${standby.region}`, "ALARM"],
     ]);
     for (const { region } of [home, standby]) {
       expect(at.cloud.functions.executions(region, "failover")).toEqual([]);

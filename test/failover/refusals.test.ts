@@ -227,7 +227,7 @@ describe("a request that starts no run, with its reason where people and auditor
     await at.cloud.ask("lambda", "Invoke", standby.region, {
       FunctionName: "detection",
       InvocationType: "Event",
-      Payload: Buffer.from(JSON.stringify(alarmEvent(`nightshift-${home.region}-lost`))),
+      Payload: Buffer.from(JSON.stringify(alarmEvent(`nightshift-region-lost-${home.region}`))),
     });
     await at.timeline.advance(5000);
     const decision = at.lines.find((line) => line.includes("no failover is proposed"));

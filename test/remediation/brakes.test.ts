@@ -90,12 +90,17 @@ const window = (at: Stage, kind: "deploy" | "maintenance") =>
   });
 
 const rotation = (at: Stage) =>
-  declareFreeze(at.table, at.region, {
-    what: "rotation",
-    by: "rotation",
-    reason: "a password is exchanged",
-    untilMilliseconds: hourFromNow(at),
-  });
+  declareFreeze(
+    at.table,
+    at.region,
+    {
+      what: "rotation",
+      by: "rotation",
+      reason: "a password is exchanged",
+      untilMilliseconds: hourFromNow(at),
+    },
+    at.timeline.now(),
+  );
 
 const moving = (at: Stage) =>
   at.table.write("lease", { set: { state: "moving", holder: "failover-2-1" } });
@@ -125,6 +130,35 @@ describe("a region in which something else is under way", () => {
     await at.sicken();
     expect(await at.ended()).toMatchObject({ end: "nothing", code: "frozen", acts: 0 });
     expect(await at.serving()).toEqual(before);
+  });
+});
+
+describe("what Nightshift itself has just done to a region", () => {
+  const minutes = 60_000;
+
+  it.each<[string, (at: Stage) => Promise<unknown>, number]>([
+    // Alarms of the very minutes in which it was at work.
+    ["a rotation that has ended a minute ago", rotation, 61],
+    ["a deploy that has ended a minute ago", (at) => window(at, "deploy"), 61],
+  ])("is not taken for trouble: %s", async (_what, begin, minutesLater) => {
+    const at = await stage();
+    const before = await at.serving();
+    await at.timeline.run(begin(at));
+    await at.timeline.advance(minutesLater * minutes - 300_000);
+    await at.sicken();
+    expect(await at.ended()).toMatchObject({ end: "nothing", code: "frozen", acts: 0 });
+    expect(await at.serving()).toEqual(before);
+    // Seven minutes after its end it is trouble like any other.
+    expect(await at.ended(2)).toMatchObject({ end: "nothing", code: "frozen" });
+    await at.until("it is repaired", () => at.results().some(({ end }) => end === "done"));
+  });
+
+  it("holds nobody back once people have closed their window", async () => {
+    const at = await stage();
+    await at.timeline.run(window(at, "maintenance"));
+    await at.timeline.advance(61 * minutes - 300_000);
+    await at.sicken();
+    expect(await at.ended()).toMatchObject({ end: "done" });
   });
 });
 

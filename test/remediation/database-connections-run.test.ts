@@ -17,7 +17,7 @@ const staged = async (options: StageOptions = {}): Promise<Stage> => {
   });
   // What a filter on the database's log would have counted.
   await at.cloud.ask("cloudwatch", "PutMetricData", at.region, {
-    Namespace: "Nightshift/nightshift",
+    Namespace: "Nightshift/Database",
     MetricData: [{ MetricName: "ConnectionsRefused", Value: 0 }],
   });
   return at;

@@ -108,10 +108,16 @@ describe("a deed that would replace an instance", () => {
     ],
     ["most of the fleet is sick", { fleet: fleet({ healthy: 1, sick: 3 }) }, "fleet-wide"],
     [
-      "too few others serve",
-      { fleet: fleet({ healthy: 2, sick: 2, minimum: 6 }) },
+      "more than the sick one is missing of the group's minimum",
+      { fleet: fleet({ healthy: 2, sick: 2, minimum: 4 }) },
       "minimum-healthy",
     ],
+    [
+      "it serves by now, and without it the others are fewer than the minimum",
+      { fleet: fleet({ healthy: 2, sick: 0, minimum: 2 }) },
+      "minimum-healthy",
+    ],
+    ["the group would start no other", { fleet: fleetThatStartsNone() }, "no-replacement"],
     [
       "nobody else serves",
       { fleet: fleet({ healthy: 0, sick: 1, minimum: 1 }) },
@@ -144,6 +150,29 @@ function fleetOf(): NonNullable<GuardFacts["fleet"]> {
   if (!one) throw new Error("a fleet is made above");
   return one;
 }
+
+function fleetThatStartsNone(): GuardFacts["fleet"] {
+  const one = fleetOf();
+  if (!one.group.known) throw new Error("a fleet is made above");
+  return { ...one, group: seen({ ...one.group.value, suspended: ["Launch"] }) };
+}
+
+describe("a deed that would exchange the one sick instance", () => {
+  it.each([
+    [1, 1, 2],
+    [2, 1, 3],
+    [1, 1, 1],
+  ])(
+    "meets no objection when %d others serve of a minimum with it: %d sick, minimum %d",
+    (healthy, sick, minimum) => {
+      expect(codes({ fleet: fleet({ healthy, sick, minimum }) })).toEqual([]);
+    },
+  );
+
+  it("meets none where it serves and the others are as many as the minimum", () => {
+    expect(codes({ fleet: fleet({ healthy: 3, sick: 0, minimum: 2 }) })).toEqual([]);
+  });
+});
 
 describe("a deed that cannot be undone", () => {
   const grow: Deed = {

@@ -57,10 +57,12 @@ const looks: Partial<Looks> = {
     instanceClass: "db.r7g.large",
     storageType: "gp3",
     multiAz: true,
+    zone: "eu-central-1a",
     pending: [],
   },
   storage: { points: [{ atMilliseconds: now, freeBytes: 9 * gigabyte }] },
   databaseEvents: [],
+  lease: { isHere: true, region: "eu-central-1", state: "held", holder: "deploy" },
 };
 
 /** What is seen; `undefined` for what cannot be seen. */
@@ -193,6 +195,19 @@ describe("the playbook database-storage", () => {
     ["the database cannot be seen", { database: undefined }, "unknown", "nothing"],
     ["its events cannot be seen", { databaseEvents: undefined }, "unknown", "nothing"],
     ["it is a replica", database({ isReplica: true }), "replica", "nothing"],
+    [
+      "the lease is in the other region, and this one is fenced",
+      { lease: { isHere: false, region: "eu-west-1", state: "held", holder: "failover-2-1" } },
+      "not-active",
+      "nothing",
+    ],
+    [
+      "the lease is on its way here",
+      { lease: { isHere: true, region: "eu-central-1", state: "moving", holder: "failover-2-1" } },
+      "not-active",
+      "nothing",
+    ],
+    ["nobody knows who may write", { lease: undefined }, "unknown", "nothing"],
     [
       "it is being grown",
       database({ pending: ["AllocatedStorage"] }),

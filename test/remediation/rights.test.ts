@@ -162,7 +162,7 @@ describe("a fleet", () => {
     expect(await at.ended()).toMatchObject({ end: "done" });
     await expectReplaced(at, ids[0] ?? "", before);
     await at.sicken();
-    expect(await at.ended(2)).toMatchObject({ end: "nothing", code: "fleet-share", acts: 0 });
+    expect(await at.ended(2)).toMatchObject({ end: "needs-human", code: "fleet-share", acts: 0 });
   });
 
   it("has its own way first where its group replaces what is sick", async () => {
@@ -190,6 +190,6 @@ describe("the region's budget", () => {
     await at.sicken();
     expect(await at.ended()).toMatchObject({ end: "done" });
     await at.sicken();
-    expect(await at.ended(2)).toMatchObject({ end: "nothing", code: "budget", acts: 0 });
+    expect(await at.ended(2)).toMatchObject({ end: "needs-human", code: "budget", acts: 0 });
   });
 });

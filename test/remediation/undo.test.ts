@@ -91,6 +91,7 @@ const group = (
     alarm: async () => ({ state: "ALARM", key: "arn@1", held: null }),
     readPause: async () => ({ is: "running" }),
     readFreezes: async () => [],
+    readAbort: async () => undefined,
     reserve: async (wanted) => ({ reserved: { ...wanted, atMilliseconds: timeline.now() } }),
     readEfficacy: async () => none,
     countOutcome: async (_playbook, run, outcome) =>

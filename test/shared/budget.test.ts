@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { playbooks } from "../../functions/remediation/playbooks.ts";
 import { type Limits, type Reservation, readReservations, reserve } from "../../shared/budget.ts";
 import { coordination } from "../../shared/coordination.ts";
-import { readFreezes } from "../../shared/freeze.ts";
+import { readFreezes, readStandby, whileFrozen } from "../../shared/freeze.ts";
 import { claimLook, readLook } from "../../shared/incident.ts";
 import { grantFirst } from "../../shared/lease.ts";
 import { primary, standby, tables } from "../tables.ts";
@@ -65,6 +66,26 @@ describe("a look at the alarms of a region", () => {
 });
 
 describe("what holds repairs back", () => {
+  it("is that users are in the other region: this one stands by, or is fenced", async () => {
+    const { timeline, runtimeIn } = await tables();
+    const table = coordination(runtimeIn(primary));
+    await timeline.run(grantFirst(table, primary, timeline.now()));
+    const held = (region: string) => timeline.run(readStandby(table, region));
+    expect(await held(primary)).toEqual([]);
+    expect(await held(standby)).toMatchObject([{ what: "standby" }]);
+    expect(whileFrozen(await held(standby))).toMatchObject({ code: "frozen" });
+    expect(whileFrozen(await held(standby), ["standby"])).toBeUndefined();
+  });
+
+  it("keeps all but what makes a region ready from being repaired where no users are", () => {
+    const despite = playbooks.filter((playbook) => playbook.despite?.includes("standby"));
+    expect(despite.map(({ name }) => name).sort()).toEqual([
+      "bad-deploy",
+      "certificate",
+      "unhealthy-host",
+    ]);
+  });
+
   it("is a run towards a move that has begun, before the lease shows anything of it", async () => {
     const { timeline, runtimeIn } = await tables();
     const table = coordination(runtimeIn(primary));

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Facts } from "./evidence.ts";
 import { type Breach, breaches } from "./invariants.ts";
+import { mainRepairs, repairsUsage } from "./repairs/main.ts";
 import type { Kind } from "./scenario.ts";
 import { calm, calmMove, simulate } from "./simulate.ts";
 
@@ -102,9 +103,12 @@ const run = async (wanted: Wanted): Promise<number> => {
   return 1;
 };
 
-const wanted = parse(process.argv.slice(2));
-if (typeof wanted === "string") {
-  process.stderr.write(`${wanted}\n${usage}\n`);
+const given = process.argv.slice(2);
+const wanted = given.includes("--repairs") ? undefined : parse(given);
+if (wanted === undefined) {
+  process.exitCode = await mainRepairs(given);
+} else if (typeof wanted === "string") {
+  process.stderr.write(`${wanted}\n${usage}\n${repairsUsage}\n`);
   process.exitCode = 2;
 } else {
   process.exitCode = await run(wanted);

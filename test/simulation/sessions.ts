@@ -29,6 +29,7 @@ export const sessionRows = (
     case statements.slots.text:
     case statements.largestTables.text:
     case statements.waits.text:
+    case statements.running.text:
       return [];
     case statements.size.text:
       return [{ bytes: 0 }];

@@ -152,7 +152,7 @@ export const world = async (options: WorldOptions) => {
   const { aws, strikes } = await raiseCloud(stage, options);
   const { primary } = config.regions;
   const platform = await buildPlatform(aws, groundOf(stage));
-  await deployAutomation(aws, platform, {}, { looks: options.looks === true });
+  await deployAutomation(aws, platform, {}, { looks: options.looks === true, repairs: false });
   const table = deploysTable(stage);
   await timeline.run(grantFirst(table, primary, timeline.now() - daySeconds * 1000));
   for (const region of [platform.home.region, platform.standby.region]) {

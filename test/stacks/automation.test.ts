@@ -85,7 +85,7 @@ const breaks: [what: string, policy: RegExp, make: (recording: Recording) => Rec
   [
     "a misspelt metric in a calculation",
     /alarm is on a metric/,
-    swapped("ErrorsInPrimary", "HTTPCode_Target_5XX_Count", "HTTPCode_Target_5xx"),
+    swapped("ErrorRateInPrimary", "HTTPCode_Target_5XX_Count", "HTTPCode_Target_5xx"),
   ],
   [
     "a graph of nothing",
@@ -104,13 +104,13 @@ const breaks: [what: string, policy: RegExp, make: (recording: Recording) => Rec
   ],
   ["more points than periods", /can be raised/, set("LatencyInPrimary", "datapointsToAlarm", 9)],
   ["a period that is not offered", /can be raised/, set("LatencyInPrimary", "period", 45)],
-  ["a statistic that is none", /can be raised/, set("CpuInStandby", "statistic", "Mean")],
+  ["a statistic that is none", /can be raised/, set("InstanceCpuInStandby", "statistic", "Mean")],
   [
     "silence without a meaning",
     /can be raised/,
-    set("CpuInStandby", "treatMissingData", undefined),
+    set("InstanceCpuInStandby", "treatMissingData", undefined),
   ],
-  ["no threshold", /can be raised/, set("CpuInStandby", "threshold", undefined)],
+  ["no threshold", /can be raised/, set("InstanceCpuInStandby", "threshold", undefined)],
   [
     "no dead-letter queue",
     /gives them up in time/,
@@ -206,6 +206,16 @@ const breaks: [what: string, policy: RegExp, make: (recording: Recording) => Rec
     /only the Slack door/,
     set("SlackInStandbyFunction", "reservedConcurrentExecutions", undefined),
   ],
+  [
+    "a storm of alarms that takes all there is",
+    /any alarm sets off/,
+    set("TriageInPrimaryFunction", "reservedConcurrentExecutions", undefined),
+  ],
+  [
+    "a topic that nobody has subscribed to",
+    /somebody who hears/,
+    swapped("Alerts1InStandby", "arn:aws:sns:eu-west-1", "arn:aws:sns:eu-central-1"),
+  ],
   ["an alarm that nobody hears", /tells a topic/, set("ReplicaLagInPrimary", "alarmActions", [])],
   [
     "an alarm that tells another region",
@@ -233,8 +243,8 @@ describe("the policies of the automation", () => {
   it.each(["production", "personal"] as const)("are kept by stage %s", async (stage) => {
     const recording = await recorded(stage);
     // Policies over nothing would be kept whatever is deployed.
-    expect(every(recording, "aws:lambda/function:Function").length).toBeGreaterThanOrEqual(15);
-    expect(every(recording, "aws:scheduler/schedule:Schedule")).toHaveLength(9);
+    expect(every(recording, "aws:lambda/function:Function").length).toBeGreaterThanOrEqual(19);
+    expect(every(recording, "aws:scheduler/schedule:Schedule")).toHaveLength(11);
     expect(every(recording, "aws:cloudwatch/compositeAlarm:CompositeAlarm")).toHaveLength(2);
     for (const { name, check } of own) expect(check(recording), name).toEqual([]);
   });

@@ -46,9 +46,13 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 /** Runs the user data that a stage really deploys, with programs that only write down how they ran. */
-const run = async (mode: string, kept: Record<string, unknown>) => {
+const run = async (mode: string, kept: Record<string, unknown>, behindProxy = false) => {
   const { inputs } = the(await recorded("production"), "LaunchTemplateInStandby");
-  const userData = Buffer.from(String(inputs.userData), "base64").toString();
+  const deployed = Buffer.from(String(inputs.userData), "base64").toString();
+  expect(deployed).toContain("behind_proxy=''");
+  const userData = behindProxy
+    ? deployed.replace("behind_proxy=''", "behind_proxy='yes'")
+    : deployed;
   const script = join(root, "user-data");
   writeFileSync(script, userData);
   for (const folder of ["bin", "etc/systemd/system", "secrets", "opt/application"]) {
@@ -69,7 +73,12 @@ const run = async (mode: string, kept: Record<string, unknown>) => {
     "docker",
     'if [ "$1" = image ]; then exit 1; fi; if [ "$1" = login ]; then cat >/dev/null; fi',
   );
-  for (const name of ["dnf", "curl", "systemctl"]) program(name, "");
+  for (const name of ["dnf", "systemctl"]) program(name, "");
+  // Writes what it was asked for into the file that is named.
+  program(
+    "curl",
+    `while [ $# -gt 1 ]; do if [ "$1" = --output ]; then exec >"$2"; fi; shift; done; echo "# $1"`,
+  );
   const { status, stdout, stderr } = spawnSync("bash", [script, mode], {
     encoding: "utf8",
     env: { PATH: `${join(root, "bin")}:${process.env.PATH}`, ROOT: root },
@@ -114,6 +123,21 @@ describe("an instance at its first boot", () => {
     });
   });
 
+  it("trusts the roots of RDS, and those of ACM only where RDS Proxy is in front", async () => {
+    const rds = "# https://truststore.pki.rds.amazonaws.com/eu-west-1/eu-west-1-bundle.pem\n";
+    expect((await run("boot", secrets)).file("opt/application/rds.pem")).toBe(rds);
+    const amazon = "# the authorities of the system\n";
+    mkdirSync(join(root, "etc/pki/tls/certs"), { recursive: true });
+    writeFileSync(join(root, "etc/pki/tls/certs/ca-bundle.crt"), amazon);
+    expect((await run("boot", secrets, true)).file("opt/application/rds.pem")).toBe(rds + amazon);
+  });
+
+  it("starts nothing behind a proxy that it could not trust", async () => {
+    const { calls, status } = await run("boot", secrets, true);
+    expect(status).not.toBe(0);
+    expect(calls).not.toMatch(/^(docker|systemctl) /m);
+  });
+
   it("keeps the environment in memory, for nobody but root", async () => {
     await run("boot", secrets);
     expect(statSync(join(root, "run/application/environment")).mode & 0o777).toBe(0o600);
@@ -142,13 +166,18 @@ describe("an instance at its first boot", () => {
     for (const value of values) expect(calls).not.toContain(value);
   });
 
-  it("measures its memory for the whole group", async () => {
+  it("measures its memory for the whole group, and for itself", async () => {
     const { file } = await run("boot", secrets);
     const agent = JSON.parse(
       file("opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json"),
     );
     expect(agent.metrics.namespace).toBe("CWAgent");
     expect(agent.metrics.aggregation_dimensions).toEqual([["AutoScalingGroupName"]]);
+    // Which of them is full, repairs find by the other.
+    expect(Object.keys(agent.metrics.append_dimensions)).toEqual([
+      "AutoScalingGroupName",
+      "InstanceId",
+    ]);
     expect(agent.metrics.metrics_collected.mem.measurement).toEqual(["mem_used_percent"]);
   });
 

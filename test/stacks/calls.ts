@@ -28,13 +28,17 @@ const tableKinds: Record<string, string> = {
 const has = (text: unknown, part: string): boolean => String(text).includes(part);
 
 /** What a call is about, in the words that `aboutOf` in the comparison finds for an ARN. */
-const subjectOf = ({ service, operation }: Call, input: Record<string, unknown>): string => {
+const subjectOf = (
+  { service, operation }: Call,
+  input: Record<string, unknown>,
+  opened: ReadonlyMap<string, string>,
+): string => {
   switch (service) {
     case "dynamodb":
       return tableKinds[String(input.TableName)] ?? `table ${input.TableName}`;
     case "lambda":
       if (operation === "ListDurableExecutionsByFunction") return `function ${input.FunctionName}`;
-      if (operation !== "Invoke") return "execution failover";
+      if (operation !== "Invoke") return `execution ${opened.get(String(input.CallbackId))}`;
       // A durable function is deployed under an alias, and asked for by it.
       return `${input.DurableExecutionName ? "alias" : "function"} ${input.FunctionName}`;
     case "secretsmanager": {
@@ -44,13 +48,19 @@ const subjectOf = ({ service, operation }: Call, input: Record<string, unknown>)
     case "rds": {
       if (operation === "DescribeDBParameterGroups") return "parameter group";
       if (operation.includes("DBInstanceAutomatedBackups")) return "backups";
+      if (operation === "DescribeEvents") return "*";
       const id = input.DBInstanceIdentifier ?? input.ResourceName ?? input.ResourceIdentifier;
       return has(id, "-quarantine-") ? "database quarantined" : "database";
     }
     case "route53":
       return operation.startsWith("GetHealthCheck") ? "health check" : "zone";
+    case "elasticache":
+      return cacheKinds[operation] ?? "*";
     case "acm":
       return "certificate";
+    case "ssm":
+      if (operation !== "SendCommand") return "*";
+      return has(input.DocumentName, "restart") ? "document restart" : "document inspect";
     case "ecr":
       return "repository";
     default:
@@ -58,29 +68,60 @@ const subjectOf = ({ service, operation }: Call, input: Record<string, unknown>)
   }
 };
 
+const cacheKinds: Record<string, string> = {
+  DescribeReplicationGroups: "cache replicationgroup",
+  DescribeCacheClusters: "cache cluster",
+  DescribeCacheParameters: "cache parametergroup",
+};
+
 const changed: Record<string, string> = {
   UpdateAutoScalingGroup: "group",
   SetDesiredCapacity: "group",
+  TerminateInstanceInAutoScalingGroup: "group",
+  RollbackInstanceRefresh: "group",
+  ListAlarmMuteRules: "mute rules",
   ModifyRule: "role rule",
   AuthorizeSecurityGroupIngress: "security group",
   RevokeSecurityGroupIngress: "security group",
 };
 
+/** What a call takes besides, by what it asks for. Source: "Actions … for Amazon RDS", ModifyDBInstance. */
+const besides = (call: CallMade, input: Record<string, unknown>): CallMade[] => {
+  // A command is of its document, and of the instance that it is sent to.
+  if (call.action === "ssm:SendCommand") return [{ ...call, about: "instance" }];
+  if (call.action !== "rds:ModifyDBInstance" || input.DBParameterGroupName === undefined) return [];
+  const group = { ...call, about: "parameter group" };
+  // A primary's settings are applied as a whole, and the local one is not monitored. Over there instances
+  // are given parameters, and nothing is monitored anew.
+  const role = { ...call, action: "iam:PassRole", where: "nowhere" as const, about: "role" };
+  return call.where === "here" ? [group, role] : [group];
+};
+
 /** Listens to a world, and keeps every kind of call once. */
 export const listener = (witness: string) => {
   const made = new Map<string, CallMade>();
+  /** Which job waits by which callback: it writes the callback's id where others find it. */
+  const opened = new Map<string, string>();
   const observe: Observer = {
     before: (call, input, trace) => {
       // `eu-west-1/failover/3`: the execution environment that the call comes from.
       const [from, job] = trace?.split("/") ?? [];
       if (!from || !job) return;
+      const asked = (input ?? {}) as Record<string, unknown>;
+      for (const { S } of Object.values(asked.ExpressionAttributeValues ?? {}) as {
+        S?: string;
+      }[]) {
+        // Whoever answers writes it once more.
+        if (S !== undefined && !opened.has(S)) opened.set(S, job);
+      }
       const each: CallMade = {
         job,
         action: actionOf(call),
         where: whereOf(from, call.region, witness),
-        about: subjectOf(call, (input ?? {}) as Record<string, unknown>),
+        about: subjectOf(call, asked, opened),
       };
-      made.set(Object.values(each).join(" "), each);
+      for (const one of [each, ...besides(each, asked)])
+        made.set(Object.values(one).join(" "), one);
     },
   };
   return { observe, made: () => [...made.values()] };

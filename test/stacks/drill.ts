@@ -13,6 +13,9 @@ const site = (region: string): Site => ({
   applicationSecurityGroup: "sg-application",
   loadBalancerName: "balancer",
   loadBalancer: "arn",
+  targetGroup: "arn",
+  certificate: "arn",
+  zones: ["a", "b", "c"],
   roleRule: "arn",
 });
 

@@ -42,7 +42,9 @@ describe("a failover to the standby region", () => {
       "failover",
       "guard",
       "readiness",
+      "remediation",
       "slack",
+      "triage",
     ]);
     for (const { inputs } of jobs) expect(inputs.s3Bucket).toContain(standby);
   });

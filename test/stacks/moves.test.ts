@@ -1,7 +1,7 @@
 import { describe } from "vitest";
 import { moved, movePolicies } from "../../deploy/policies/moves.ts";
 import type { Break } from "./breaks.ts";
-import { itHolds, like, without } from "./breaks.ts";
+import { itHolds, like, set, without } from "./breaks.ts";
 import { the } from "./recordings.ts";
 
 const name = (pattern: RegExp): string =>
@@ -47,6 +47,22 @@ const breaks: Break[] = [
       referencedSecurityGroupId: "ApplicationGroupInPrimary-id",
     }),
     says: /AnotherApplicationToCacheInInPrimary a refreshed deployment would open it/,
+  },
+  {
+    what: "a night's minimum that is set by the clock",
+    policy: "sized by the clock",
+    change: (recording) => {
+      like("ScaleOutInPrimary", { minSize: 3, recurrence: "0 5 * * *" })(recording);
+      const action = the(recording, "AnotherScaleOutInPrimary");
+      Object.assign(action, { type: "aws:autoscaling/schedule:Schedule" });
+    },
+    says: /^AnotherScaleOutInPrimary would start instances in a region that has lost the lease$/,
+  },
+  {
+    what: "a policy that wants so many instances whatever there are",
+    policy: "sized by the clock",
+    change: set("ScaleOutInStandby", "adjustmentType", "ExactCapacity"),
+    says: /^ScaleOutInStandby does not go by what runs already$/,
   },
 ];
 

@@ -4,8 +4,9 @@ import type { Break } from "./breaks.ts";
 import { itHolds, set, without } from "./breaks.ts";
 
 const numbers = "that were promised";
-const capacity = "scaled and refreshed";
+const capacity = "scaled and released to";
 const image = "same container";
+const machine = "line of kernels";
 
 const promise = (name: string, path: string, value: unknown): Break => ({
   what: `${path} of ${name} that is ${JSON.stringify(value)}`,
@@ -30,6 +31,7 @@ const breaks: Break[] = [
   promise("ScaleInAlarmInPrimary", "evaluationPeriods", 5),
   promise("ScaleInInPrimary", "cooldown", 0),
   promise("TargetsInPrimary", "healthCheck.path", "/health"),
+  promise("BalancerInStandby", "enableZonalShift", false),
   {
     what: "a policy that scales the wrong way",
     policy: numbers,
@@ -55,16 +57,16 @@ const breaks: Break[] = [
     says: /ApplicationInPrimary is in 1 zones/,
   },
   {
-    what: "a refresh that waits for an alarm which nobody makes",
+    what: "a release that is watched by an alarm which nobody makes",
     policy: capacity,
-    change: without("ErrorsInStandby"),
-    says: /ApplicationInStandby nobody makes the alarm nightshift-production-errors/,
+    change: without("ErrorRateInStandby"),
+    says: /ApplicationInStandby nobody makes the alarm nightshift-production-error-rate/,
   },
   {
-    what: "a refresh that is not rolled back",
+    what: "a refresh that the provider would start with the new version saved already",
     policy: capacity,
-    change: set("ApplicationInPrimary", "instanceRefresh.preferences.autoRollback", false),
-    says: /ApplicationInPrimary a refresh that goes wrong/,
+    change: set("ApplicationInPrimary", "instanceRefresh", { strategy: "Rolling" }),
+    says: /ApplicationInPrimary a refresh of the provider rolls back to nothing older/,
   },
   {
     what: "a template without a version to go back to",
@@ -93,6 +95,24 @@ const breaks: Break[] = [
       "nightshift:image": "nightshift-production-application:latest",
     }),
     says: /LaunchTemplateInPrimary starts "nightshift-production-application:latest"/,
+  },
+  {
+    what: "a machine of another line of kernels, as a look-up that names none would find it",
+    policy: machine,
+    change: set("LaunchTemplateInStandby", "imageId", "ami-2023.12-kernel-6.18-arm64"),
+    says: /^LaunchTemplateInStandby starts ami-2023.12-kernel-6.18-arm64, and not …-kernel-6.12-arm64$/,
+  },
+  {
+    what: "a machine without the parts that its boot needs",
+    policy: machine,
+    change: set("LaunchTemplateInPrimary", "imageId", "ami-minimal-2023.12-kernel-6.12-arm64"),
+    says: /^LaunchTemplateInPrimary starts ami-minimal/,
+  },
+  {
+    what: "a machine of another processor",
+    policy: machine,
+    change: set("LaunchTemplateInPrimary", "instanceType", "m7i.large"),
+    says: /^LaunchTemplateInPrimary starts .*arm64, and not …-kernel-6.12-x86_64$/,
   },
 ];
 

@@ -5,8 +5,11 @@ import { permissionsFile, permissionsPage } from "../../deploy/permissions.ts";
 import { comparePermissions } from "../../deploy/policies/permissions.ts";
 import type { Recording } from "../../deploy/recording.ts";
 import { names } from "../../drills/names.ts";
-import type { Script } from "../../local/slack/operators.ts";
+import { playbooks } from "../../functions/remediation/playbooks.ts";
+import { operators, type Script } from "../../local/slack/operators.ts";
 import config from "../../nightshift.config.ts";
+import { type Attempt, attemptName, keepIncident, readIncident } from "../../shared/incident.ts";
+import { seededRandom } from "../../shared/random.ts";
 import { carryOn, stopped } from "../failover/carry-on-stage.ts";
 import {
   quarantined,
@@ -15,6 +18,8 @@ import {
 } from "../failover/rebuild-stage.ts";
 import { brief, stage } from "../failover/stage.ts";
 import { person } from "../ops/stage.ts";
+import { type Stage as RepairStage, stage as repairStage } from "../remediation/stage.ts";
+import { stories as repairs } from "../remediation/stories.ts";
 import { listener } from "./calls.ts";
 import { recorded } from "./recordings.ts";
 
@@ -171,6 +176,103 @@ const elsewhere = async ({ observe }: Heard) => {
   await at.timeline.advance(400_000);
 };
 
+/** Every repair that changes something, in each of its stories; a question is answered at the door. */
+const repaired = async ({ observe }: Heard) => {
+  let asked = 0;
+  for (const { playbook, options, arrange } of repairs) {
+    const at = await repairStage({ ...options, people: [], hooks: () => ({ observe }) });
+    asked += options.people ? 1 : 0;
+    const isByHand = asked % 2 === 0;
+    if (!isByHand) answerAt(at, options.people ?? []);
+    const { live } = await arrange(at);
+    for (let seconds = 0; seconds < 2 * 3600 && at.results().length === 0; seconds += 30) {
+      await at.timeline.advance(30_000);
+      await live?.();
+      if (options.people && isByHand) await answerByHand(at);
+    }
+    expect(at.results().map((each) => each.playbook)).toContain(playbook);
+    await at.leave();
+  }
+};
+
+/** People whose answers go through the door at home, which is the second one. */
+const answerAt = ({ cloud, region, slack, timeline }: RepairStage, scripts: Script[]) => {
+  const door = cloud.functions.functionUrl(region, "slack");
+  operators({
+    ...{ slack, timeline, random: seededRandom("the other door"), scripts },
+    send: async ({ method, headers, body }) => {
+      const answer = await door.request({ method, target: "/", headers, body: Buffer.from(body) });
+      return { status: answer.status, body: Buffer.from(answer.body).toString("utf8") };
+    },
+  });
+};
+
+/** Two people at a command line say yes to whatever is asked. */
+const answerByHand = async (at: RepairStage) => {
+  const waiting = (await at.items(names.coordination)).filter(({ id }) =>
+    String(id).startsWith("approval#"),
+  );
+  for (const { planHash } of waiting) {
+    for (const user of ["U0ANA", "U0BEN"]) await person(at, user)(`approve ${planHash}`);
+  }
+};
+
+/** Every playbook looks at all that it is for, whether there is anything to it or not. */
+const looked = async ({ observe }: Heard) => {
+  const rights = { "unhealthy-host": "shadow" } as const;
+  const at = await repairStage({ instances: 2, rights, hooks: () => ({ observe }) });
+  const { region, timeline, table, cloud } = at;
+  const { nodeType, nodes } = config.sizes.cache;
+  await cloud.caches.establish(region, {
+    ...{ ReplicationGroupId: names.cache, CacheNodeType: nodeType, NumCacheClusters: nodes },
+  });
+  for (const [index, playbook] of playbooks.entries()) {
+    const now = Math.floor(timeline.now());
+    const run = attemptName(region, index.toString(16).padStart(8, "0"), 1);
+    const kind = playbook.alarms[0] ?? "";
+    const resource = kind.startsWith("region") ? at.platform.standby.region : null;
+    const alarm = `nightshift-${kind}`;
+    const attempt = { run, playbook: playbook.name, alarm, key: alarm, startedAtMilliseconds: now };
+    await timeline.run(keepIncident(table, opened(region, attempt), await kept(at)));
+    const request = {
+      ...{ run, playbook: playbook.name, key: alarm, others: 0, message: null },
+      subject: { region, alarm, kind, resource, sinceMilliseconds: now, reason: "of the test" },
+    };
+    await cloud.ask("lambda", "Invoke", region, {
+      FunctionName: "remediation",
+      InvocationType: "Event",
+      DurableExecutionName: run,
+      Payload: Buffer.from(JSON.stringify(request)),
+    });
+    await timeline.advance(60_000);
+  }
+  // One that may only say what it would do: people are told that nothing more is done.
+  await at.sicken();
+  await timeline.advance(3_600_000);
+};
+
+const kept = ({ timeline, table, region }: RepairStage) =>
+  timeline.run(readIncident(table, region));
+
+const opened = (
+  region: string,
+  attempt: Omit<Attempt, "hasBegun" | "end" | "endedAtMilliseconds">,
+) => ({
+  region,
+  id: attempt.run.split("-").at(-2) ?? "",
+  openedAtMilliseconds: attempt.startedAtMilliseconds,
+  seenAtMilliseconds: attempt.startedAtMilliseconds,
+  alarmCount: 1,
+  mostAlarms: 1,
+  step: 1,
+  attempt: { ...attempt, hasBegun: false, end: null, endedAtMilliseconds: null },
+  tried: {},
+  parked: [],
+  told: [],
+  message: null,
+  closedAtMilliseconds: null,
+});
+
 /** Every function that the stacks make. */
 const deployed = readdirSync(join(root, "stacks", "jobs"))
   .map((file) => file.replace(/\.ts$/, ""))
@@ -179,7 +281,8 @@ const deployed = readdirSync(join(root, "stacks", "jobs"))
 /** The commands that a function's own files send, as IAM calls them. */
 const commandsOf = (job: string): string[] => {
   const folder = join(root, "functions", job);
-  const names = readdirSync(folder).flatMap((file) => {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".ts"));
+  const names = files.flatMap((file) => {
     const text = readFileSync(join(folder, file), "utf8");
     // Two services may have a command of one name.
     const aliases = new Map<string, string>();
@@ -194,7 +297,16 @@ const commandsOf = (job: string): string[] => {
 
 describe("what functions may do", () => {
   const heard = listener(witness);
-  const stories = { thereAndBack, asked, withoutSlack, carriedOn, doubted, elsewhere };
+  const stories = {
+    thereAndBack,
+    asked,
+    withoutSlack,
+    carriedOn,
+    doubted,
+    elsewhere,
+    looked,
+    repaired,
+  };
 
   it.each(Object.entries(stories))("is heard in the story %s", async (_name, story) => {
     const before = heard.made().length;
@@ -226,6 +338,20 @@ describe("what functions may do", () => {
       "a permission that nothing uses",
       "never used: rds:RebootDBInstance here database",
       swapped("Failover", "rds:PromoteReadReplica", "rds:RebootDBInstance"),
+    ],
+    [
+      "a repair that may not exchange an instance",
+      "calls without permission: remediation autoscaling:TerminateInstanceInAutoScalingGroup here group",
+      swapped(
+        "Remediation",
+        "autoscaling:TerminateInstanceInAutoScalingGroup",
+        "autoscaling:DetachInstances",
+      ),
+    ],
+    [
+      "an operator who cannot wake a repair",
+      "operators lambda:SendDurableExecutionCallbackSuccess there execution remediation",
+      swapped("OperatorsMay", "-remediation:*/durable-execution", "-failover:*/durable-execution"),
     ],
     [
       "the right action on another table",

@@ -2,9 +2,11 @@ import { describe } from "vitest";
 import { reachPolicies } from "../../deploy/policies/reach.ts";
 import type { Break } from "./breaks.ts";
 import { itHolds, like, set, without } from "./breaks.ts";
+import { the } from "./recordings.ts";
 
 const open = "the internet reaches";
 const doors = "lets in whom the design names";
+const sessions = "log in to a machine";
 
 const breaks: Break[] = [
   {
@@ -103,6 +105,32 @@ const breaks: Break[] = [
     policy: "data lies in subnets",
     change: set("DatabaseSubnetsInStandby", "subnetIds", ["a", "b"]),
     says: /DatabaseSubnetsInStandby is in 2 zones/,
+  },
+  {
+    what: "instances that take sessions",
+    policy: sessions,
+    change: (recording) => {
+      const { inputs } = the(recording, "ApplicationMayInStandby");
+      const action = "ssmmessages:OpenDataChannel";
+      inputs.policy = String(inputs.policy).replace("ec2:DescribeTags", action);
+    },
+    says: /ApplicationMayInStandby ssmmessages:OpenDataChannel lets sessions in/,
+  },
+  {
+    what: "instances that somebody has a key for",
+    policy: sessions,
+    change: set("LaunchTemplateInPrimary", "keyName", "ana"),
+    says: /LaunchTemplateInPrimary lets in whoever has its key/,
+  },
+  {
+    what: "a role with AWS's own policy for sessions",
+    policy: sessions,
+    change: set(
+      "DatabaseMonitoringMay",
+      "policyArn",
+      "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+    ),
+    says: /DatabaseMonitoringMay lets sessions in/,
   },
 ];
 

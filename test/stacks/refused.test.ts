@@ -34,6 +34,11 @@ const refusalOf = async (change: (config: Config) => void, stage = "production")
 describe("a deployment", () => {
   it.each<[string, (config: Config) => void, RegExp]>([
     [
+      "alarms that nobody hears",
+      (config) => void delete (config as Partial<Config>).alerts,
+      /alerts: given nothing; allowed: alerts\.emails, one address or more/,
+    ],
+    [
       "two equal regions",
       ({ regions }) => void (regions.standby = regions.primary),
       /regions\.standby: given "eu-central-1"; allowed: eu-west-1/,
@@ -86,7 +91,7 @@ describe("a deployment", () => {
         onDemandBase: 6,
         instanceTypes: ["m7g.large", "m8g.large"],
       };
-      config.sizes.application.quiet = { from: "0 22 * * *", until: "0 5 * * *", minimum: 3 };
+      config.sizes.application.quiet = { from: "22:00", until: "05:00", minimum: 3 };
       config.sizes.database.readers = 1;
       config.sizes.database.proxy = true;
       config.domain.certificates = {

@@ -48,6 +48,7 @@ const invoke = (at: Stage, event: unknown) =>
 
 const event = (alarmName: string, more: object = {}) => ({
   ...metric,
+  region: "eu-central-1",
   detail: {
     ...metric.detail,
     alarmName,
@@ -126,6 +127,11 @@ describe("an event that is worth nothing", () => {
 
   it.each<[string, unknown, string]>([
     ["is of another stage or owner", event("billing-unhealthy-hosts"), "is none of ours"],
+    [
+      "was forwarded from the other region",
+      { ...event("nightshift-unhealthy-hosts"), region: "eu-west-1" },
+      "is looked at there",
+    ],
     [
       "is suppressed",
       event("nightshift-unhealthy-hosts", { actionsSuppressedBy: "Alarm" }),

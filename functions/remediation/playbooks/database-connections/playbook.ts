@@ -7,6 +7,7 @@ type Need = "sessions" | "refusals" | "login" | "group" | "service" | "database"
 
 type Code =
   | "recovered"
+  | "does-not-answer"
   | "forgotten-transactions"
   | "not-forgotten-yet"
   | "blocked-by-one"
@@ -83,6 +84,9 @@ const finding = (is: Code | "unknown", says: string, advice: string[] = []): Fin
 /** PostgreSQL's sentence, and RDS's, for a database that has no room even for whoever looks. */
 const noRoom = /remaining connection slots|too many clients|53300/;
 
+/** What `pg` and the network say when nobody is there: no matter of its sessions. */
+const silence = /timeout expired|connection timeout|ECONNREFUSED|EHOSTUNREACH|Task timed out/;
+
 const blindAdvice = (blind: string[]): string[] =>
   blind.some((each) => noRoom.test(each))
     ? [
@@ -95,6 +99,9 @@ const diagnose = (evidence: Evidence<Need>, subject: Subject): Finding<Code> => 
   const picture = pictureOf(evidence);
   if ("blind" in picture) {
     const { blind } = picture;
+    if (!evidence.sessions.known && silence.test(evidence.sessions.why)) {
+      return finding("does-not-answer", `The database says nothing (${evidence.sessions.why}).`);
+    }
     return finding(
       "unknown",
       `The sessions could not be seen (${blind.join("; ")}).`,
@@ -321,6 +328,7 @@ export const databaseConnections: Playbook<Need, Code> = {
   evidence: ["sessions", "refusals", "login", "group", "service", "database"],
   diagnose,
   decide: { "forgotten-transactions": endForgotten, "blocked-by-one": endBlocker },
+  passesOn: ["recovered", "does-not-answer"],
   proof: {
     what: "less than four of five connections are in use, and no login is refused",
     judge,

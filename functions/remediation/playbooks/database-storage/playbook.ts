@@ -1,11 +1,12 @@
 import type { DatabaseSeen, ServiceSeen, StorageSeen } from "../../evidence.ts";
 import type { Decision, Evidence, Finding, Playbook, Verdict } from "../../playbooks.ts";
 
-type Need = "database" | "storage" | "databaseEvents" | "service";
+type Need = "database" | "storage" | "databaseEvents" | "service" | "lease";
 
 type Code =
   | "recovered"
   | "replica"
+  | "not-active"
   | "growing-already"
   | "resting"
   | "rds-grows-it"
@@ -38,10 +39,17 @@ const finding = (is: Code | "unknown", says: string, advice: string[] = []): Fin
 const lookInside =
   "Look what fills it: replication slots that nobody reads, logs, a table that grows since a deploy.";
 
+/**
+ * Source: "Read replica configuration with PostgreSQL" in the RDS user guide: a replica should have the
+ * storage of its source, and whoever scales one scales the other. RDS does not do that by itself.
+ */
+const replicaToo =
+  "The replica in the other region needs the same storage: a full replica stops, and cannot take over.";
+
 const diagnose = (evidence: Evidence<Need>): Finding<Code> => {
-  const { database, storage, databaseEvents } = evidence;
-  if (!database.known || !storage.known || !databaseEvents.known) {
-    const blind = [database, storage, databaseEvents].flatMap((fact) =>
+  const { database, storage, databaseEvents, lease } = evidence;
+  if (!database.known || !storage.known || !databaseEvents.known || !lease.known) {
+    const blind = [database, storage, databaseEvents, lease].flatMap((fact) =>
       fact.known ? [] : [`${fact.source}: ${fact.why}`],
     );
     return finding("unknown", `Not everything could be seen (${blind.join("; ")}).`, [lookInside]);
@@ -57,6 +65,13 @@ const diagnose = (evidence: Evidence<Need>): Finding<Code> => {
   if (seen.isReplica) {
     return finding("replica", `${says}; ${seen.id} is a replica.`, [
       "A replica fills up by what its source writes: look at the source first.",
+      replicaToo,
+    ]);
+  }
+  if (!lease.value.isHere || lease.value.state !== "held") {
+    const { region, state } = lease.value;
+    return finding("not-active", `${says}; the lease is ${state} in ${region}, and not here.`, [
+      "What has been fenced is kept as it is. A rebuild makes a replica in its place.",
     ]);
   }
   if (seen.pending.includes("AllocatedStorage") || /^(modifying|storage-)/.test(seen.status)) {
@@ -124,6 +139,7 @@ const grow = ({ database }: Evidence<Need>): Decision => {
     reasons: [
       "A full database takes no writes, and growing it does not interrupt anything.",
       "It cannot be made smaller again, and RDS takes no other change of it for six hours.",
+      replicaToo,
     ],
   };
 };
@@ -153,9 +169,10 @@ export const databaseStorage: Playbook<Need, Code> = {
   name: "database-storage",
   rank: 20,
   alarms: ["database-storage"],
-  evidence: ["database", "storage", "databaseEvents", "service"],
+  evidence: ["database", "storage", "databaseEvents", "service", "lease"],
   diagnose,
   decide: { filling: grow },
+  passesOn: ["recovered"],
   proof: {
     what: "15 % or more of the storage is free again, and users get no more errors than before",
     judge,

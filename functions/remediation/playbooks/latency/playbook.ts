@@ -90,6 +90,7 @@ export const latency: Playbook<Need, Code> = {
   evidence: ["load", "group", "deploy", "service"],
   diagnose,
   decide: { "load-has-grown": grow },
+  passesOn: ["recovered"],
   proof: {
     what: "19 of 20 requests take less than a second, and no more of them fail",
     judge,

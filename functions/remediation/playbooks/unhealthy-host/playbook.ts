@@ -164,6 +164,7 @@ export const unhealthyHost: Playbook<Need, Code> = {
   evidence: ["targets", "group", "deploy", "service"],
   diagnose,
   decide: { "one-sick-host": decideOne, "several-sick-hosts": decideSeveral },
+  passesOn: ["recovered"],
   proof: {
     what: "one instance more serves, and users get no more errors than before",
     judge,
@@ -174,4 +175,6 @@ export const unhealthyHost: Playbook<Need, Code> = {
   budget: { perHour: 3, cooldownSeconds: 3600 },
   right: "automatic",
   approvals: 1,
+  // A region that stands by has to be well for the night on which it is needed.
+  despite: ["standby"],
 };

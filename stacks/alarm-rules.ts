@@ -1,41 +1,51 @@
 import type { Job } from "./job.ts";
-import type { Watch } from "./observers.ts";
 import { named } from "./regions.ts";
-import type { Stage } from "./stage.ts";
 
-export const ruleName = ({ prefix }: Stage): string => `${prefix}-region-lost`;
+/** What of an alarm's name sets a function off at the moment at which it begins. */
+export interface AlarmRule {
+  /** `RegionLost`: how its parts are called in the stacks. */
+  title: string;
+  /** Its name in AWS. */
+  name: string;
+  description: string;
+  alarmName: string | { prefix: string };
+}
 
-/** Sets detection off at the moment at which the composite alarm begins, in the region of both. */
-export const regionLost = (stage: Stage, { composite }: Watch, detection: Job): void => {
-  const { region, deadLetters } = detection;
+/**
+ * Sets a function off when an alarm of its own region begins. Another region's alarms may be forwarded to
+ * this one's bus, so the region is part of the pattern.
+ */
+export const onAlarm = (job: Job, { title, name, description, alarmName }: AlarmRule): void => {
+  const { region, deadLetters } = job;
   const { provider } = region;
-  if (!deadLetters) throw new Error("detection takes no events");
+  if (!deadLetters) throw new Error(`${job.name} takes no events`);
   const rule = new aws.cloudwatch.EventRule(
-    named("RegionLost", region),
+    named(title, region),
     {
-      name: ruleName(stage),
-      description: `The alarm ${composite} begins`,
+      name,
+      description,
       eventPattern: JSON.stringify({
         source: ["aws.cloudwatch"],
         "detail-type": ["CloudWatch Alarm State Change"],
-        detail: { alarmName: [composite], state: { value: ["ALARM"] } },
+        region: [region.name],
+        detail: { alarmName: [alarmName], state: { value: ["ALARM"] } },
       }),
     },
     { provider },
   );
   new aws.lambda.Permission(
-    named("RegionLostMay", region),
+    named(`${title}May`, region),
     {
       action: "lambda:InvokeFunction",
       // By its name, and not before it is there.
-      function: detection.target.apply(() => detection.name),
+      function: job.target.apply(() => job.name),
       principal: "events.amazonaws.com",
       sourceArn: rule.arn,
     },
     { provider },
   );
   new aws.sqs.QueuePolicy(
-    named("RegionLostDeadLettersPolicy", region),
+    named(`${title}DeadLettersPolicy`, region),
     {
       queueUrl: deadLetters.url,
       policy: $jsonStringify({
@@ -55,12 +65,12 @@ export const regionLost = (stage: Stage, { composite }: Watch, detection: Job): 
     { provider },
   );
   new aws.cloudwatch.EventTarget(
-    named("RegionLostTarget", region),
+    named(`${title}Target`, region),
     {
       rule: rule.name,
-      targetId: "detection",
-      arn: detection.target,
-      // Detection looks by itself each minute: what comes later has been seen already.
+      targetId: job.job,
+      arn: job.target,
+      // The function looks by itself each minute: what comes later has been seen already.
       retryPolicy: { maximumRetryAttempts: 10, maximumEventAgeInSeconds: 300 },
       deadLetterConfig: { arn: deadLetters.arn },
     },
