@@ -20,6 +20,8 @@ const budgetKilobytes: Record<string, number> = {
   guard: 340,
   readiness: 445,
   remediation: 660,
+  retirement: 405,
+  rotation: 425,
   slack: 305,
   triage: 370,
 };

@@ -1,0 +1,24 @@
+import type { Authenticated } from "../../shared/runtime.ts";
+
+/** How an AUTH with a token ended. */
+export type CacheAnswer = Authenticated;
+
+export interface CacheStanding {
+  /** `available`, `modifying`, … */
+  status: string;
+  /** A token is needed at all. */
+  isTokenNeeded: boolean;
+  /** A change of the token is under way. */
+  isTokenChanging: boolean;
+  /** When AWS last changed the token; null when it never did. */
+  tokenChangedAtMilliseconds: number | null;
+}
+
+/** The replication group and its endpoint. */
+export interface CachePort {
+  /** AUTH and PING; null is no token at all. */
+  login(token: string | null): Promise<CacheAnswer>;
+  standing(): Promise<CacheStanding>;
+  /** ROTATE adds a token, SET leaves only that one. */
+  change(token: string, strategy: "ROTATE" | "SET"): Promise<void>;
+}

@@ -1,0 +1,79 @@
+import type { Refusal } from "../../shared/outcome.ts";
+import type { Random } from "../../shared/random.ts";
+import type { CachePort } from "./cache.ts";
+import type { Credential, Logins } from "./logins.ts";
+
+export type KindName =
+  | "database-login"
+  | "database-master"
+  | "redis-auth"
+  | "signing-ring"
+  | "encryption-ring"
+  | "slack-signing";
+
+export type SecretValue = Record<string, unknown>;
+
+/**
+ * What a step found or did, in a sentence; or why it did not do it. `idle` is the login that the value
+ * proven has put out of use.
+ */
+export type Told = { did: string; idle?: string } | { refused: Refusal };
+
+export const did = (text: string): Told => ({ did: text });
+export const refuse = (code: string, reason: string): { refused: Refusal } => ({
+  refused: { code, reason },
+});
+
+/** What kinds reach the world with. In this region, by what was deployed and never by what a secret says. */
+export interface Tools {
+  random: Random;
+  now(): number;
+  sleep(milliseconds: number): Promise<void>;
+  database: Logins;
+  /** The application's two logins. */
+  logins: readonly string[];
+  /** Who may change their passwords. */
+  owner(): Promise<Credential>;
+  cache: CachePort;
+  /**
+   * Keeps that a token is about to be sent, before it is: false when another one was sent and was never
+   * settled, so that a further one would push out the one in use.
+   */
+  markSent(): Promise<{ isFirst: boolean; sentAtMilliseconds: number } | { refused: Refusal }>;
+}
+
+/** Two versions of a secret. */
+export interface Change {
+  current: SecretValue;
+  pending: SecretValue;
+}
+
+/**
+ * One kind of secret. Every method may be called again, also by two at the same time, and also when the
+ * answer of the last call was lost. Who throws has not found out what the world looks like.
+ */
+export interface Kind {
+  name: KindName;
+  /** What takes the value stands in each region by itself: where a replica is, it has to be told as well. */
+  isInEveryRegion?: true;
+  /** Whether the fleet has to read the new value before anything is retired. */
+  isReadByFleet: boolean;
+  /** Made once; kept in AWSPENDING before anything is done with it. */
+  make(current: SecretValue, tools: Tools): Promise<{ made: SecretValue } | { refused: Refusal }>;
+  /** Makes the pending value good beside the current one. */
+  set(change: Change, tools: Tools): Promise<Told>;
+  /** Uses the pending value. */
+  test(change: Change, tools: Tools): Promise<Told>;
+  /** After a test that the pending value did not pass: makes sure that the current one is good. */
+  putBack(change: Change, tools: Tools): Promise<Told>;
+  /** Uses the current value in this region, which may be the standby. */
+  prove(current: SecretValue, tools: Tools): Promise<Told>;
+  /**
+   * The same ring with the new key first; only for rings. Pure, so that it comes out the same each time.
+   */
+  promote?(value: SecretValue): { made: SecretValue } | { refused: Refusal };
+  /** Ends the validity of what `previous` was, when `current` is in use everywhere. */
+  retire(values: { current: SecretValue; previous: SecretValue }, tools: Tools): Promise<Told>;
+  /** For rings: the value without what is retired. */
+  pruned?(value: SecretValue): { made: SecretValue } | { refused: Refusal };
+}

@@ -1,0 +1,62 @@
+import type { Change, Kind, KindName } from "../kinds.ts";
+import { did, refuse } from "../kinds.ts";
+import { keeps, promoted, ringOf, withNewKey, without } from "./ring.ts";
+
+/**
+ * A key ring: the new key can only open until the whole fleet has read it, becomes the primary then, and
+ * the fleet reads the ring once more. Nothing outside of the secret is changed.
+ */
+const ringKind = (name: KindName, rest: Pick<Kind, "retire" | "pruned">): Kind => ({
+  name,
+  isReadByFleet: true,
+  make: async (current, { random, now }) => withNewKey(ringOf(current), random, now()),
+  set: async (change) => judged(change),
+  test: async (change) => judged(change),
+  putBack: async () => did("Nothing outside of the secret was changed."),
+  prove: async (current) => {
+    const { primary, keys } = ringOf(current);
+    return did(`The ring has ${Object.keys(keys).length} keys; ${primary} is the primary.`);
+  },
+  promote: (value) => ({ made: promoted(ringOf(value)) }),
+  ...rest,
+});
+
+/** The pending ring has all that the current one has, the same primary, and one key more. */
+const judged = ({ current, pending }: Change) => {
+  const [before, after] = [ringOf(current), ringOf(pending)];
+  if (!keeps(before, after)) return refuse("key-lost", "The new ring lacks a key of the old one.");
+  if (before.primary !== after.primary) {
+    return refuse("too-early", "The new ring has another primary before anybody can have read it.");
+  }
+  const added = Object.keys(after.keys).length - Object.keys(before.keys).length;
+  if (added !== 1) return refuse("not-one-key", `The new ring has ${added} keys more, not one.`);
+  return did(`The ring has a new key, which only opens so far: ${Object.keys(after.keys).at(-1)}.`);
+};
+
+const olderThanPrimary = (value: Record<string, unknown>): string[] => {
+  const { primary, keys } = ringOf(value);
+  return Object.keys(keys).filter((id) => id !== primary);
+};
+
+/** What was signed with an older key is worth nothing from then on: it comes after the longest session. */
+export const signingRing = ringKind("signing-ring", {
+  retire: async ({ current }) => {
+    const left = olderThanPrimary(current);
+    if (left.length === 0) return did("The primary is the only key of the ring.");
+    return refuse("keys-left", `Older keys are in the ring: ${left.join(", ")}.`);
+  },
+  pruned: (value) => ({ made: without(ringOf(value), olderThanPrimary(value)) }),
+});
+
+/**
+ * Rows and backups may need an older key, and nobody here can say that none does: it stays. Not knowing
+ * is never taken for not needed.
+ */
+export const encryptionRing = ringKind("encryption-ring", {
+  retire: async ({ current }) => {
+    const left = olderThanPrimary(current);
+    if (left.length === 0) return did("The primary is the only key of the ring.");
+    const reason = `It is not known whether rows or backups still need ${left.join(", ")}: they stay.`;
+    return refuse("keys-needed", reason);
+  },
+});

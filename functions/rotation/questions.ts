@@ -1,0 +1,141 @@
+import { sha256 } from "../../shared/canonical.ts";
+import type { Question } from "./decide.ts";
+import { holderOf, judgeStuck } from "./decide.ts";
+import type { SecretValue, Told } from "./kinds.ts";
+import { did, refuse } from "./kinds.ts";
+import type { Work } from "./rotation.ts";
+
+/**
+ * The ids of the versions that follow on one of a ring, in order: known beforehand, so that a repeated call
+ * finds what it has made.
+ */
+const following = (token: string) => ({
+  promoted: sha256(`${token} promoted`).slice(0, 32),
+  pruned: sha256(`${token} pruned`).slice(0, 32),
+});
+
+export const answerQuestion = (work: Work, question: Question): Promise<Told> => {
+  switch (question.do) {
+    case "prove":
+      return prove(work);
+    case "promote":
+      return promote(work);
+    case "retire":
+      return retire(work);
+    case "begin":
+      return begin(work, question);
+  }
+};
+
+/** AWSCURRENT as this region has it, if it is what this rotation has made of it. */
+const own = async ({ ports, name, token }: Work) => {
+  const described = await ports.describe(name);
+  const current = holderOf(described, "AWSCURRENT");
+  const ours = [token, ...Object.values(following(token))];
+  if (current === undefined || !ours.includes(current)) {
+    const reason = `AWSCURRENT of ${name} is on ${current ?? "no version"} here, not on ${token}.`;
+    return refuse("another-version", reason);
+  }
+  const value = await ports.read(name, current);
+  if (!value) return refuse("no-value", `Version ${current} of ${name} has no content here.`);
+  return { current, value, described };
+};
+
+const prove = async (work: Work): Promise<Told> => {
+  const found = await own(work);
+  if ("refused" in found) return found;
+  const told = await work.kind.prove(found.value, work.tools);
+  return "did" in told ? { ...told, did: `${told.did} Version ${found.current}.` } : told;
+};
+
+const promote = async (work: Work): Promise<Told> => {
+  const { kind, token } = work;
+  if (!kind.promote) return did("There is nothing to promote.");
+  const found = await own(work);
+  if ("refused" in found) return found;
+  if (found.current !== token) return did("The new key is the primary already.");
+  return replace(work, found.value, following(token).promoted, kind.promote);
+};
+
+/** Puts a version after the current one that is made of it alone, so that it comes out the same each time. */
+const replace = async (
+  { ports, name, token, run }: Work,
+  value: SecretValue,
+  version: string,
+  change: (value: SecretValue) => { made: SecretValue } | Extract<Told, { refused: unknown }>,
+): Promise<Told> => {
+  const made = change(value);
+  if ("refused" in made) return made;
+  // AWSPENDING may lie on AWSCURRENT or nowhere, or the next rotation is refused.
+  const described = await ports.describe(name);
+  if (described.stages[token]?.includes("AWSPENDING")) await ports.dropPending(name, token);
+  await ports.put(name, version, made.made, "AWSCURRENT");
+  const text = `${name}: AWSCURRENT is on version ${version}.`;
+  await ports.record(run, {
+    key: `put ${version}`,
+    kind: "did",
+    text,
+    data: { secret: name, version },
+  });
+  return did(text);
+};
+
+const retire = async (work: Work): Promise<Told> => {
+  const { ports, kind, run, name, token, scope, tools } = work;
+  const flight = await ports.readFlight(scope);
+  if (flight?.run !== run) {
+    return refuse("not-its-overlap", `${run} is not the rotation of the ${scope} any more.`);
+  }
+  if (flight.phase === "ended") return did("It was retired before.");
+  const found = await own(work);
+  if ("refused" in found) return found;
+  if (kind.pruned && found.current !== following(token).pruned) {
+    const told = await replace(work, found.value, following(token).pruned, kind.pruned);
+    if ("refused" in told) return told;
+    return retire(work);
+  }
+  const before = holderOf(found.described, "AWSPREVIOUS");
+  const previous = before && (await ports.read(name, before));
+  if (!previous) return refuse("no-previous", `${name} has no version before this one.`);
+  const told = await kind.retire({ current: found.value, previous }, tools);
+  const code = "did" in told ? "retired" : `not retired: ${told.refused.code}`;
+  const text = "did" in told ? told.did : told.refused.reason;
+  const data = { secret: name, version: found.current, before };
+  const how = "did" in told ? "did" : "refused";
+  await ports.record(run, { key: code, kind: how, text, data });
+  if ("did" in told) {
+    await ports.advanceFlight({ scope, run }, "ended");
+    await ports.letGo(run);
+  }
+  return told;
+};
+
+/** Mends what a rotation that failed has left, and begins one or has that one go on. */
+const begin = async (
+  work: Work,
+  { by, reason }: Extract<Question, { do: "begin" }>,
+): Promise<Told> => {
+  const { ports, run, name, token, scope } = work;
+  const described = await ports.describe(name);
+  const pending = holderOf(described, "AWSPENDING");
+  const hasContent = pending !== undefined && (await ports.read(name, pending)) !== undefined;
+  const stuck = judgeStuck(described, hasContent);
+  if (stuck.is === "empty") {
+    const flight = await ports.readFlight(scope);
+    const isAtWork = flight?.token === stuck.version && flight.phase === "exchange";
+    if (isAtWork && flight.untilMilliseconds > ports.now()) {
+      return refuse("under-way", `${flight.run} is just making its value: let it go on.`);
+    }
+    await ports.dropPending(name, stuck.version);
+    if (isAtWork) await ports.advanceFlight(flight, "ended");
+  }
+  await ports.record(run, {
+    key: "asked",
+    kind: "asked",
+    text: `${by} asked for a new value of ${name}: ${reason}`,
+    data: { secret: name, version: token, found: stuck.is },
+  });
+  const isNew = await ports.askForRotation(name, token);
+  if (!isNew) return did(`An earlier rotation of ${name} was not complete: it goes on.`);
+  return did(stuck.is === "empty" ? "Mended an empty version, and began anew." : "It has begun.");
+};
