@@ -5,6 +5,7 @@ import { type BundleMeasure, measureBundles } from "./bundles.ts";
 import { type Measured, measureEndpoint } from "./endpoint.ts";
 import { type FailoverBench, measureFailovers } from "./failovers.ts";
 import { type Course, measureOverhead, type Overhead } from "./overhead.ts";
+import { measureStorm, type StormMeasure } from "./storm.ts";
 
 interface Bench {
   machine: { node: string; cores: number; processor: string };
@@ -12,6 +13,7 @@ interface Bench {
   endpoint: Measured[];
   failovers: FailoverBench;
   overhead: Overhead;
+  storm: StormMeasure;
   seconds: number;
 }
 
@@ -25,6 +27,8 @@ const measure = async (tell: (line: string) => void): Promise<Bench> => {
   const failovers = await measureFailovers();
   tell("failing over, by Nightshift and by hand …");
   const overhead = await measureOverhead();
+  tell("ringing a thousand alarms at once …");
+  const storm = await measureStorm({ alarms: 1000, resources: 50 });
   return {
     machine: {
       node: process.version,
@@ -35,6 +39,7 @@ const measure = async (tell: (line: string) => void): Promise<Bench> => {
     endpoint,
     failovers,
     overhead,
+    storm,
     seconds: Math.round((performance.now() - began) / 1000),
   };
 };
@@ -111,6 +116,22 @@ const overheadLines = ({ nightshift, ratio, ...percent }: Overhead): string =>
     "  People's time until the decision is in neither.",
   ].join("\n");
 
+const total = (calls: Record<string, number>): number =>
+  Object.values(calls).reduce((sum, each) => sum + each, 0);
+
+const stormLines = (storm: StormMeasure): string =>
+  [
+    `  ${storm.mostAlarms} alarms of ${storm.resources} resources in a minute, around one sick ` +
+      `instance: ${storm.incidents} incident, ${storm.attempts} attempt, ${storm.deeds} deed,`,
+    `  proven ${seconds(storm.provenSeconds)} after the first alarm (modelled). Triage: ` +
+      `${storm.invocations} invocations, ${storm.mostAtOnce} at once at most, the last ` +
+      `${seconds(storm.deliveredSeconds)} after the first,`,
+    `  ${seconds(storm.invokedSeconds)} together, ${storm.looks} looks, ` +
+      `${total(storm.calls.triage)} AWS calls; the attempt: ${total(storm.calls.remediation)} AWS calls.`,
+    `  The incident is one item of ${storm.incidentBytes} bytes. ` +
+      `${milliseconds(storm.processorMilliseconds)} of one core for all of it, platform included.`,
+  ].join("\n");
+
 const printed = ({ machine, bundles, endpoint, failovers, overhead, ...bench }: Bench): string =>
   [
     `Node ${machine.node}, ${machine.cores} cores, ${machine.processor}`,
@@ -127,6 +148,9 @@ const printed = ({ machine, bundles, endpoint, failovers, overhead, ...bench }: 
     "A dead region, on the same modelled times of AWS",
     table(overheadRows(overhead)),
     overheadLines(overhead),
+    "",
+    "A storm of alarms, in virtual time",
+    stormLines(bench.storm),
     "",
     `Measured in ${bench.seconds} s. Machines are noisy: compare the lines of one run with each other,`,
     "and processor time, not wall time, between runs.",

@@ -182,7 +182,11 @@ const buildDatabases = async (
     KmsKeyId: keyIn(standby, "data"),
     VpcSecurityGroupIds: [groups.standby.databaseSecurityGroup],
   });
-  cloud.databases.establishBackupCopy(standby, { region: primary, id: homeId });
+  cloud.databases.establishBackupCopy(
+    standby,
+    { region: primary, id: homeId },
+    { BackupRetentionPeriod: backupRetentionDays, KmsKeyId: keyIn(standby, "data") },
+  );
   return { home: homeSite, standby: siteOf(standby, standbyId, replica) };
 };
 

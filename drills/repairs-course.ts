@@ -16,7 +16,7 @@ import type { DrillWorld } from "./world.ts";
 const settlingSeconds = 60;
 const bootSeconds = 300;
 /** Long enough for the metrics of a minute in which all is well. */
-const baselineSeconds = 90;
+const baselineSeconds = 65;
 const sampleSeconds = 5;
 /** An alarm, three looks and a repair that takes its time; what takes longer is not waited for. */
 const patienceSeconds = 1500;

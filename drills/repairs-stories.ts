@@ -226,7 +226,7 @@ const badImage: RepairStory = {
   },
 };
 
-/** New ones are ready before old ones go, and each is given ten minutes: so somebody can still notice. */
+/** New ones are ready before old ones go, and each is given three minutes: time to notice. */
 const release = async ({ world, region }: Scene): Promise<void> => {
   const { cloud } = world;
   await cloud.ask("ec2", "CreateLaunchTemplateVersion", region, {
@@ -239,7 +239,7 @@ const release = async ({ world, region }: Scene): Promise<void> => {
     DesiredConfiguration: {
       LaunchTemplate: { LaunchTemplateName: names.group, Version: "2" },
     },
-    Preferences: { MinHealthyPercentage: 100, InstanceWarmup: 600 },
+    Preferences: { MinHealthyPercentage: 100, InstanceWarmup: 180 },
   });
 };
 
@@ -309,8 +309,8 @@ export const stories: readonly RepairStory[] = [
   sickInstance,
   forgottenTransactions,
   fillingDisk,
-  badImage,
   fleetWide,
   pausePressed,
   alarmStorm,
+  badImage,
 ];

@@ -1,12 +1,14 @@
 import { parseArgs } from "node:util";
 import type { Override } from "../functions/failover/request.ts";
 import { commanded, runPattern } from "../functions/slack/decide.ts";
+import { attemptPattern } from "../shared/incident.ts";
 import type { Move } from "../shared/move.ts";
 import { stageVariable } from "../shared/stage.ts";
 
 /** What is to be done, once the words are understood. */
 export type Command =
-  | { verb: "status" | "ack" }
+  | { verb: "status" | "ack" | "repairs" }
+  | { verb: "repairs-ack"; playbook: string }
   | { verb: Move; reason: string; overrides: Override[] }
   | { verb: "pause" | "resume" | "rebuild"; reason: string }
   | { verb: "abort"; reason: string; run?: string }
@@ -53,7 +55,9 @@ export const usage = `Nightshift without Slack. Straight to the coordination tab
   npm run ops -- ack                      the block period does not hold the next move
   npm run ops -- pause <reason>           all automation stops before its next change
   npm run ops -- resume <reason>
-  npm run ops -- maintenance <minutes> <reason>, or maintenance end: tells observers what you do
+  npm run ops -- maintenance <minutes> <reason>, or maintenance end: repairs wait for it
+  npm run ops -- repairs                  what is done by itself when an alarm rings, and how well
+  npm run ops -- repairs ack <playbook>   gives a playbook its automatic right back
   npm run ops -- journal <run>            what a run saw, decided and did; the chain is verified
 
   A move takes accept:unknown-loss, accept:block-period and accept:readiness among its words, where
@@ -107,7 +111,9 @@ const commandOf = (verb: string, words: string[]): Command => {
         planHash: only(verb, words, /^[0-9a-f]{12,64}$/, "12 to 64 digits of a hash"),
       };
     case "journal":
-      return { verb, run: only(verb, words, runPattern, "a run such as failover-2-1") };
+      return { verb, run: only(verb, words, journalled, "a run such as failover-2-1") };
+    case "repairs":
+      return repairsOf(words);
     case "status":
     case "ack":
       if (words.length > 0) throw new UsageError(`${verb} takes nothing more.`);
@@ -117,10 +123,20 @@ const commandOf = (verb: string, words: string[]): Command => {
   }
 };
 
+/** Moves and attempts at a repair alike have a journal. */
+const journalled = new RegExp(`${runPattern.source}|${attemptPattern.source}`);
+
 const only = (verb: string, words: string[], pattern: RegExp, what: string): string => {
   const [word = ""] = words;
   if (words.length === 1 && pattern.test(word)) return word;
   throw new UsageError(`${verb} takes ${what}, not "${words.join(" ")}".`);
+};
+
+const repairsOf = (words: string[]): Command => {
+  const intent = commanded(["repairs", ...words].join(" "));
+  if (intent.wants === "repairs") return { verb: "repairs" };
+  if (intent.wants === "repairs-ack") return { verb: "repairs-ack", playbook: intent.playbook };
+  throw new UsageError("repairs takes nothing more, or ack and the name of a playbook.");
 };
 
 /** In the words that Slack takes. */

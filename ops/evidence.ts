@@ -1,7 +1,9 @@
 import { createPublicKey } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { reportedRuns, reportPage } from "../functions/verification/report.ts";
+import { systemClock } from "../shared/clock.ts";
 import type { ChainVerdict, EvidenceFile, Expected } from "../shared/evidence.ts";
 import { verifyChain } from "../shared/evidence.ts";
 
@@ -20,13 +22,19 @@ It needs no AWS account; get what it reads with
   --head N[:HASH] the newest record as a report or a message has told it, so that records
                   missing at the end are noticed as well
   --from N        the oldest record, when older ones are past their years (1 when left out)
+  --report FILE   writes a page of the restore tests, with their trends, from these records; only when
+                  all is well with them
   --json          one object instead of lines
 
 Ends with 0 when all is well, 1 when something is not, 2 when it was called wrongly.`;
 
+/** One run a day, and two hours for a day on which it came late. */
+const overdueHours = 26;
+
 interface Asked {
   folder: string;
   expected: Expected;
+  report: string | null;
   json: boolean;
 }
 
@@ -50,6 +58,7 @@ export const evidenceArguments = (given: readonly string[]): Asked | "help" => {
   return {
     folder,
     expected: { keys: keysOf(files), ...from, ...head },
+    report: values.report ?? null,
     json: values.json ?? false,
   };
 };
@@ -63,6 +72,7 @@ const parsed = (args: readonly string[]) => {
         key: { type: "string", multiple: true },
         head: { type: "string" },
         from: { type: "string" },
+        report: { type: "string" },
         json: { type: "boolean" },
         help: { type: "boolean" },
       },
@@ -112,7 +122,8 @@ const linesOf = ({ records, head, problems }: ChainVerdict, { head: told }: Expe
   if (!first || !head) return ["There is no record of evidence here. Nothing found is not well."];
   const last = records.at(-1) ?? first;
   const lines = [
-    `${records.length} records, ${first.sequence} to ${last.sequence}, of ${first.recordedAt} to ${last.recordedAt}.`,
+    `${records.length} records, ${first.sequence} to ${last.sequence}, ` +
+      `of ${first.recordedAt} to ${last.recordedAt}.`,
     `The newest is ${head.sequence}:${head.hash.slice(0, 16)}.`,
     ...problems.map(({ of, says }) => `NOT WELL  ${of}: ${says}`),
   ];
@@ -135,6 +146,11 @@ const main = (): number => {
   const told = { ok: isWell, records: verdict.records.length, head, problems };
   const text = asked.json ? JSON.stringify(told) : linesOf(verdict, asked.expected).join("\n");
   (isWell || asked.json ? process.stdout : process.stderr).write(`${text}\n`);
+  // A page of records that are not whole would look as good as one of records that are.
+  if (isWell && asked.report !== null) {
+    const settings = { now: systemClock.now(), overdueHours };
+    writeFileSync(asked.report, reportPage(reportedRuns(verdict.records), settings));
+  }
   return isWell ? 0 : 1;
 };
 

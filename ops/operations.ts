@@ -19,6 +19,7 @@ import { runUnderWay } from "../shared/move.ts";
 import type { Refusal } from "../shared/outcome.ts";
 import { observed, withoutStop } from "../shared/outcome.ts";
 import { whilePaused } from "../shared/pause.ts";
+import { readRepairs, repairsLines, returnRight } from "../shared/repairs.ts";
 import type { Command } from "./arguments.ts";
 import type { Station } from "./aws.ts";
 import { bookOf, rebuilding, silenceOf } from "./book.ts";
@@ -36,6 +37,7 @@ export interface Told {
 export const operate = async (at: Station, command: Command): Promise<Told> => {
   if (command.verb === "status") return status(at);
   if (command.verb === "journal") return journal(at, command.run);
+  if (command.verb === "repairs") return repairs(at);
   const who = operatorOf(at);
   if ("refused" in who) return turnedAway(at, command, at.caller, who.refused);
   const { operator } = who;
@@ -60,6 +62,8 @@ export const operate = async (at: Station, command: Command): Promise<Told> => {
     case "pause":
     case "resume":
       return turnPause(at, operator, command.verb, command.reason);
+    case "repairs-ack":
+      return giveRightBack(at, operator, command.playbook);
     case "ack":
       return acknowledge(at, operator);
     case "abort":
@@ -100,6 +104,20 @@ const status = async (at: Station): Promise<Told> => {
     lines: statusLines(seen, at.caller, operator),
     data: { caller, operator: operator?.user ?? null, ...seen },
   };
+};
+
+const repairs = async (at: Station): Promise<Told> => {
+  const { region } = await readLease(at.table);
+  const seen = await readRepairs(at.table, region, at.config);
+  return { ok: true, lines: repairsLines(seen), data: { ...seen } };
+};
+
+const giveRightBack = async (at: Station, { user }: Operator, playbook: string): Promise<Told> => {
+  const said = await returnRight(at.table, at.config, playbook);
+  if ("refused" in said) return refusal(said.refused);
+  const { regions } = said;
+  const line = `${playbook} may do again what the operator's file gives it, in ${regions.join(" and ")}.`;
+  return { ok: true, lines: [line], data: { playbook, regions, givenBackBy: user } };
 };
 
 const journal = async (at: Station, run: string): Promise<Told> => {
@@ -178,8 +196,8 @@ const maintenance = async (
   }
   const { region, untilMilliseconds } = said.declared;
   const lines = [
-    `Maintenance of ${region} until ${isoSeconds(untilMilliseconds)}. It forbids nothing: whoever is`,
-    "asked about a failover is told of it.",
+    `Maintenance of ${region} until ${isoSeconds(untilMilliseconds)}: repairs wait until then. It forbids`,
+    "no failover: whoever is asked about one is told of it.",
   ];
   return { ok: true, lines, data: { declared: said.declared } };
 };

@@ -30,6 +30,23 @@ export const shareBetween = (
   return shareOf(sum("requests"), sum("errors"));
 };
 
+/**
+ * States in which RDS answers users: it is at work on the instance, and the instance goes on. Growing storage
+ * leaves one of them behind for hours, and each night's backup passes through another. Source: "Viewing
+ * Amazon RDS DB instance status" in the user guide.
+ */
+const answering: ReadonlySet<string> = new Set([
+  "available",
+  "backing-up",
+  "storage-optimization",
+  "configuring-enhanced-monitoring",
+  "configuring-iam-database-auth",
+  "configuring-log-exports",
+]);
+
+/** Whether errors of the application can be put down to what RDS says of its database. */
+export const isAway = ({ status }: { status: string }): boolean => !answering.has(status);
+
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** What is wrong with a zone by itself: none, one or both of the signs. */

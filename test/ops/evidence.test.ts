@@ -44,7 +44,7 @@ const run = (...words: string[]) => {
 };
 
 describe("npm run evidence", () => {
-  it("says that all is well, then what is missing and what was changed, with only files and a key", async () => {
+  it("says that all is well, then what is missing and what was changed, with files and a key", async () => {
     const records = await written(4);
     expect(run(folder, "--key", key)).toEqual({
       status: 0,

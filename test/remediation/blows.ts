@@ -44,7 +44,7 @@ const tellingAt = (label: string, turn: number): Blow[] => {
 
 /**
  * A share that the stories have between them. A call that only this story makes meets the blows that tell
- * most; of what the engine does for every playbook a half meets one blow in each story, another in turn.
+ * most; of what the engine does for every playbook a quarter meets one blow in each story, others in turn.
  */
 export const shareOf = (all: readonly (readonly string[])[], story: number): Blow[] => {
   const own = all[story] ?? [];
@@ -52,7 +52,8 @@ export const shareOf = (all: readonly (readonly string[])[], story: number): Blo
   const inTurn = own.flatMap((label, index) => {
     const blows = blowsAt(label);
     if (!others.has(label)) return tellingAt(label, index);
-    return (index + story) % 2 === 0 ? blows.slice((index + story) % blows.length).slice(0, 1) : [];
+    const turn = Math.floor((index + story) / 4) % blows.length;
+    return (index + story) % 4 === 0 ? blows.slice(turn, turn + 1) : [];
   });
   const kills = Array.from({ length: Math.floor(checkpoints / stride) }, (_, index): Blow => {
     const number = 1 + (story % stride) + index * stride;

@@ -1,7 +1,7 @@
 import type { TargetSeen } from "../../evidence.ts";
 import type { RefreshDetail, ReleaseSeen, TrafficSeen } from "../../evidence-application.ts";
 import type { Decision, Evidence, Finding, Playbook, Subject, Verdict } from "../../playbooks.ts";
-import { alarmingShare, errorShare, percent, shareBetween } from "../../traffic.ts";
+import { alarmingShare, errorShare, isAway, percent, shareBetween } from "../../traffic.ts";
 
 type Need = "release" | "traffic" | "targets" | "database";
 
@@ -46,7 +46,7 @@ const diagnose = (evidence: Evidence<Need>, subject: Subject): Finding<Code> => 
   const says = saysOf(refresh, now);
   const ended = refresh.endedAtMilliseconds;
   if (ended !== null && (now - ended) / 1000 > lingersSeconds) return finding("no-deploy", says);
-  if (database.known && database.value.status !== "available") {
+  if (database.known && isAway(database.value)) {
     const { id, status } = database.value;
     return finding("not-the-deploy", `${says} But ${id} is ${status}.`);
   }
@@ -199,18 +199,44 @@ const rollBack = ({ release }: Evidence<Need>): Decision => {
   };
 };
 
+const startOf = ({ release }: Evidence<Need>): number | null =>
+  release.known ? (release.value.refresh?.startedAtMilliseconds ?? null) : null;
+
+/** Until a rollback has begun the deploy goes on. */
+const turnMilliseconds = 120_000;
+
+/**
+ * What the deploy had come to when it was turned round, by its worst minute: a mean over several is still
+ * small when somebody is quick, and for as long as it lasts has the same minutes in it afterwards.
+ */
+const worstOf = (
+  before: { value: TrafficSeen; atMilliseconds: number },
+  { history }: TrafficSeen,
+  start: number,
+): number => {
+  const shares = history
+    .map(({ atMilliseconds }) => atMilliseconds)
+    .filter((at) => at >= start && at < before.atMilliseconds + turnMilliseconds)
+    .map((at) => shareBetween(history, at, at + 1) ?? 0);
+  return Math.max(errorShare(before.value) ?? 0, ...shares);
+};
+
 /** Users are as well as before the deploy, and no target is unhealthy. */
 const judge = (before: Evidence<Need>, now: Evidence<Need>): Verdict => {
   if (!now.traffic.known || !now.targets.known || !before.traffic.known) {
     return { is: "unknown", says: "Requests or targets cannot be seen" };
   }
   const share = errorShare(now.traffic.value);
-  const old = errorShare(before.traffic.value) ?? 0;
+  const old = worstOf(
+    before.traffic,
+    now.traffic.value,
+    startOf(before) ?? Number.POSITIVE_INFINITY,
+  );
   const sick = now.targets.value.filter(({ state }) => state === "unhealthy").length;
   const much = share === null ? "too few requests to tell" : `${percent(share)} of requests fail`;
   const says = `${much}, ${sick} targets are unhealthy`;
   if (share !== null && share > old + 0.05) return { is: "worse", says };
-  const start = before.release.known ? before.release.value.refresh?.startedAtMilliseconds : null;
+  const start = startOf(before);
   const { history } = before.traffic.value;
   const usual = start ? shareBetween(history, start - baselineSeconds * 1000, start) : null;
   const isWell = share !== null && share <= Math.max(alarmingShare, usual ?? 0);

@@ -1,7 +1,7 @@
 import type { GroupSeen, TargetSeen } from "../../evidence.ts";
 import type { TrafficSeen } from "../../evidence-application.ts";
 import type { Decision, Evidence, Finding, Playbook, Verdict } from "../../playbooks.ts";
-import { alarmingShare, errorShare, isWellIn, percent, signsOf } from "../../traffic.ts";
+import { alarmingShare, errorShare, isAway, isWellIn, percent, signsOf } from "../../traffic.ts";
 
 type Need =
   | "traffic"
@@ -156,7 +156,7 @@ const databaseTrouble = (
   { database, refusals }: Evidence<Need>,
   says: string,
 ): Finding<Code> | null => {
-  if (database.known && database.value.status !== "available") {
+  if (database.known && isAway(database.value)) {
     const { id, status } = database.value;
     return finding("database-down", `${says} ${id} is ${status}.`, [
       "The application cannot be well before its database is: look at the events of RDS.",
