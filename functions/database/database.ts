@@ -87,13 +87,18 @@ const manifestsMilliseconds = 40 * 86_400_000;
 
 const manifest = async (
   session: Session,
-  { takenAtMilliseconds: at, identity, appendOnly }: Extract<DatabaseRequest, { do: "manifest" }>,
+  request: Extract<DatabaseRequest, { do: "manifest" }>,
 ) => {
+  const { takenAtMilliseconds: at, identity, appendOnly, atMostEveryHours = 0 } = request;
+  const newest = await session.query(statements.newestManifest.text);
+  const ageHours = (at - Number(newest.rows[0]?.taken_at_ms ?? 0)) / 3_600_000;
+  // One of the future is by a clock that was wrong, and must not keep all others away.
+  if (ageHours >= 0 && ageHours < atMostEveryHours) return { written: false };
   await session.query(statements.canary.text, [canaryBytes(identity)]);
   const windows = JSON.stringify(windowsOf(appendOnly, at));
-  const { rows } = await session.query(statements.manifest.text, [at, countedBytes, windows]);
+  await session.query(statements.manifest.text, [at, countedBytes, windows]);
   await session.query(statements.forgetManifests.text, [at - manifestsMilliseconds]);
-  return { lsn: String(rows[0]?.lsn), tables: Number(rows[0]?.tables) };
+  return { written: true };
 };
 
 const position = async (session: Session): Promise<Position> => {

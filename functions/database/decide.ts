@@ -81,6 +81,8 @@ export const request = z.discriminatedUnion("do", [
     /** Whose database it is: the public name. */
     identity: z.string().check(z.minLength(1), z.maxLength(253)),
     appendOnly: z.array(z.strictObject({ table: z.string(), column: z.string() })),
+    /** Nothing is counted when the newest one is younger than this. */
+    atMostEveryHours: z.optional(z.int().check(z.minimum(1), z.maximum(24))),
   }),
   examine,
   endSessions,
@@ -118,7 +120,7 @@ export interface DatabaseAnswers extends SessionAnswers {
   fence: Logins & { ended: number; lsn: string };
   liftFence: Logins;
   probeWrite: { epoch: number };
-  manifest: { lsn: string; tables: number };
+  manifest: { written: boolean };
 }
 
 /** A fence holds when no role of the application can log in and none has a session left. */

@@ -144,8 +144,13 @@ export const statements = {
       SELECT $1, pg_current_wal_lsn()::text, jsonb_build_object('format', 1, 'extensions',
           (SELECT coalesce(jsonb_agg(jsonb_build_object('name', extname, 'version', extversion)), '[]')
             FROM pg_extension)) || nightshift.counted($2, $3)
-      ON CONFLICT (taken_at_ms) DO UPDATE SET lsn = excluded.lsn, content = excluded.content
-      RETURNING lsn, jsonb_array_length(content->'tables') AS tables`,
+      ON CONFLICT (taken_at_ms) DO UPDATE SET lsn = excluded.lsn, content = excluded.content`,
+  },
+
+  newestManifest: {
+    readOnly: true,
+    text: `
+      SELECT max(taken_at_ms)::float8 AS taken_at_ms FROM nightshift.manifest`,
   },
 
   /** Manifests older than any backup that is kept are of no use. */

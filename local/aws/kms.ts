@@ -108,49 +108,57 @@ export const kms = (surroundings: Surroundings) => {
         key.deleted = surroundings.timeline.now() + days * day;
         return { KeyId: key.arn, KeyState: key.state, DeletionDate: new Date(key.deleted) };
       },
-      GetPublicKey: (
-        input: GetPublicKeyCommandInput,
-        call: Call,
-      ): Answer<GetPublicKeyCommandOutput> => {
-        const key = find(input.KeyId, call);
-        const PublicKey = createPublicKey(signing(key)).export({ type: "spki", format: "der" });
-        return {
-          KeyId: key.arn,
-          PublicKey,
-          KeySpec: "ECC_NIST_P256",
-          KeyUsage: "SIGN_VERIFY",
-          SigningAlgorithms: [algorithm],
-        };
-      },
-      Sign: (input: SignCommandInput, call: Call): Answer<SignCommandOutput> => {
-        const key = find(input.KeyId, call);
-        const Signature = sign("sha256", message(input), signing(key));
-        return { KeyId: key.arn, Signature, SigningAlgorithm: algorithm };
-      },
-      Verify: (input: VerifyCommandInput, call: Call): Answer<VerifyCommandOutput> => {
-        const key = find(input.KeyId, call);
-        const signature = input.Signature ?? new Uint8Array();
-        const fits = verify("sha256", message(input), createPublicKey(signing(key)), signature);
-        if (!fits) throw refused("KMSInvalidSignatureException", "The signature is invalid.");
-        return { KeyId: key.arn, SignatureValid: true, SigningAlgorithm: algorithm };
-      },
+      ...signatures(find),
     },
   };
-  return {
-    service,
-    /** A symmetric key that is there when a run begins, by its ARN. */
-    establish: (arn: string): void => {
-      const [, , , region = "", , path = ""] = arn.split(":");
-      const id = path.replace("key/", "");
-      keys.set(`${region} ${id}`, { ...newKey(surroundings, {}, region), id, arn });
-    },
-    /** A key that is not modelled is taken for one that is well. */
-    isUsable: (region: Place, arn: string): boolean => {
-      const key = keys.get(`${region} ${arn.split("/").at(-1)}`);
-      return key === undefined || key.state === "Enabled";
-    },
-  };
+  return { service, ...standing(surroundings, keys) };
 };
+
+/** For whoever builds or judges a platform. */
+const standing = (surroundings: Surroundings, keys: Map<string, Key>) => ({
+  /** A symmetric key that is there when a run begins, by its ARN. */
+  establish: (arn: string): void => {
+    const [, , , region = "", , path = ""] = arn.split(":");
+    const id = path.replace("key/", "");
+    keys.set(`${region} ${id}`, { ...newKey(surroundings, {}, region), id, arn });
+  },
+  /** A key that is not modelled is taken for one that is well. */
+  isUsable: (region: Place, arn: string): boolean => {
+    const key = keys.get(`${region} ${arn.split("/").at(-1)}`);
+    return key === undefined || key.state === "Enabled";
+  },
+});
+
+type Find = (id: string | undefined, call: Call) => Key;
+
+const signatures = (find: Find) => ({
+  GetPublicKey: (
+    input: GetPublicKeyCommandInput,
+    call: Call,
+  ): Answer<GetPublicKeyCommandOutput> => {
+    const key = find(input.KeyId, call);
+    const PublicKey = createPublicKey(signing(key)).export({ type: "spki", format: "der" });
+    return {
+      KeyId: key.arn,
+      PublicKey,
+      KeySpec: "ECC_NIST_P256",
+      KeyUsage: "SIGN_VERIFY",
+      SigningAlgorithms: [algorithm],
+    };
+  },
+  Sign: (input: SignCommandInput, call: Call): Answer<SignCommandOutput> => {
+    const key = find(input.KeyId, call);
+    const Signature = sign("sha256", message(input), signing(key));
+    return { KeyId: key.arn, Signature, SigningAlgorithm: algorithm };
+  },
+  Verify: (input: VerifyCommandInput, call: Call): Answer<VerifyCommandOutput> => {
+    const key = find(input.KeyId, call);
+    const signature = input.Signature ?? new Uint8Array();
+    const fits = verify("sha256", message(input), createPublicKey(signing(key)), signature);
+    if (!fits) throw refused("KMSInvalidSignatureException", "The signature is invalid.");
+    return { KeyId: key.arn, SignatureValid: true, SigningAlgorithm: algorithm };
+  },
+});
 
 const newKey = (
   { random, timeline, account }: Surroundings,

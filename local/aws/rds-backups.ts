@@ -1,5 +1,6 @@
 import type {
   DBInstanceAutomatedBackup,
+  DeleteDBInstanceAutomatedBackupCommandInput,
   DescribeDBInstanceAutomatedBackupsCommandInput,
   StartDBInstanceAutomatedBackupsReplicationCommandInput,
   StopDBInstanceAutomatedBackupsReplicationCommandInput,
@@ -165,7 +166,25 @@ const sourceOf = (state: RdsState, arn: string | undefined): RdsInstance => {
 const isOf = (copy: BackupCopy, region: Place, source: RdsInstance): boolean =>
   copy.region === region && copy.source === source && copy.status !== "retained";
 
+const deletion = (state: RdsState) => ({
+  /** Of a copy that is not replicating any more: the others are kept as long as their source. */
+  DeleteDBInstanceAutomatedBackup: (
+    input: DeleteDBInstanceAutomatedBackupCommandInput,
+    { region }: Call,
+  ) => {
+    const { DBInstanceAutomatedBackupsArn: arn } = input;
+    const copy = state.copies.find((each) => each.region === region && each.arn === arn);
+    if (!copy) throw new AwsError("DBInstanceAutomatedBackupNotFoundFault", `${arn} is not found.`);
+    if (copy.status !== "retained") {
+      throw new AwsError("InvalidDBInstanceAutomatedBackupStateFault", `${arn} is ${copy.status}.`);
+    }
+    state.copies.splice(state.copies.indexOf(copy), 1);
+    return { DBInstanceAutomatedBackup: { ...describeCopy(state, copy), Status: "deleting" } };
+  },
+});
+
 export const backupOperations = (state: RdsState) => ({
+  ...deletion(state),
   StartDBInstanceAutomatedBackupsReplication: (
     input: StartDBInstanceAutomatedBackupsReplicationCommandInput,
     { region }: Call,

@@ -103,18 +103,7 @@ export const rds = (
   engine: DatabaseEngine,
   isKeyUsable: RdsState["isKeyUsable"] = () => true,
 ): Rds => {
-  const state: RdsState = {
-    surroundings,
-    engine,
-    instances: new Map(),
-    snapshots: new Map(),
-    copies: [],
-    skipping: new Map(),
-    isKeyUsable,
-    events: [],
-    sleepers: new Map(),
-    errorNoticedAfterMilliseconds: duration(surroundings.random, "rds.replica-error"),
-  };
+  const state = newState(surroundings, engine, isKeyUsable);
   const { operations: upkeepOperations, ...planned } = upkeep();
   const established = async (instance: RdsInstance, make: () => Promise<Address>) => {
     state.instances.set(instance.engineId, instance);
@@ -174,6 +163,23 @@ export const rds = (
       ),
   };
 };
+
+const newState = (
+  surroundings: Surroundings,
+  engine: DatabaseEngine,
+  isKeyUsable: RdsState["isKeyUsable"],
+): RdsState => ({
+  surroundings,
+  engine,
+  instances: new Map(),
+  snapshots: new Map(),
+  copies: [],
+  skipping: new Map(),
+  isKeyUsable,
+  events: [],
+  sleepers: new Map(),
+  errorNoticedAfterMilliseconds: duration(surroundings.random, "rds.replica-error"),
+});
 
 const described = (state: RdsState, instance: RdsInstance): DBInstance => {
   settle(state, instance);

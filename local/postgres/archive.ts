@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { machineNow } from "../time/machine.ts";
 import { archiveSlot } from "./following.ts";
 import {
   addInstance,
@@ -13,12 +12,6 @@ import {
 } from "./instances.ts";
 import { baseBackup } from "./setup.ts";
 
-/** The same moment on both clocks. */
-interface Mark {
-  modelled: number;
-  machine: number;
-}
-
 /** A base backup, and all that was logged since. */
 export interface Archive {
   /** Of the instance that it is of, by `name`. */
@@ -30,11 +23,7 @@ export interface Archive {
   log: string;
   masterUser: string;
   database: string;
-  /** In order: the speed of modelled time may change between any two. */
-  marks: Mark[];
 }
-
-const markEveryMilliseconds = 300_000;
 
 /**
  * Takes the base backup. A slot keeps the log in the instance's own folder from here on, and it is
@@ -43,12 +32,9 @@ const markEveryMilliseconds = 300_000;
 export const beginArchive = (context: Context, id: string, archiveId: string): Promise<void> =>
   inOrder(context, id, async (instance) => {
     if (context.archives.has(archiveId)) return;
-    const { timeline } = context.options;
     const at = join(context.folder, newName(context).replace("instance", "archive"));
     const { name: source, masterUser, database } = instance;
     const folder = join(at, "base");
-    const marks: Mark[] = [];
-    const mark = () => void marks.push({ modelled: timeline.now(), machine: machineNow() });
     const label = await asAdministrator(context, instance, async (client) => {
       // One slot keeps the log for all archives of an instance: backups may be switched off and on.
       await client.query(
@@ -58,10 +44,8 @@ export const beginArchive = (context: Context, id: string, archiveId: string): P
       );
       return baseBackup(client, () => copyCluster(context, instance.folder, folder, ["pg_wal"]));
     });
-    mark();
-    timeline.every(markEveryMilliseconds, mark);
     const log = join(at, "log");
-    context.archives.set(archiveId, { source, masterUser, database, folder, label, log, marks });
+    context.archives.set(archiveId, { source, masterUser, database, folder, label, log });
   });
 
 const write = (context: Context, folder: string, name: string, text: string) =>
@@ -75,18 +59,10 @@ export const fetchLog = async (context: Context, instance: Instance): Promise<vo
   }
 };
 
-/** When the machine's clock showed what the timeline shows at `at`. */
-const machineTime = (marks: readonly Mark[], last: Mark, at: number): number => {
-  const after = marks.find(({ modelled }) => modelled >= at) ?? last;
-  const before = marks.findLast(({ modelled }) => modelled < at) ?? marks[0] ?? last;
-  const span = after.modelled - before.modelled;
-  const share = span === 0 ? 0 : (at - before.modelled) / span;
-  return before.machine + share * (after.machine - before.machine);
-};
-
 /**
  * A new instance with every commit of the archived one until `at`. PostgreSQL refuses to end before a
- * target that it has not met, so a running source commits once more, without a change, to be past it.
+ * target that it has not met, so a running source commits once more, without a change, to be past it, and
+ * switches its log, which brings that to the disk.
  */
 export const restoreTo = async (
   context: Context,
@@ -98,13 +74,14 @@ export const restoreTo = async (
   if (!archive) throw new Error(`no database archive ${archiveId}`);
   const source = named(context, archive.source);
   if (source?.port !== undefined) {
-    await asAdministrator(context, source, (client) => client.query("select pg_current_xact_id()"));
+    await asAdministrator(context, source, async (client) => {
+      await client.query("select pg_current_xact_id()");
+      await client.query("select pg_switch_wal()");
+    });
   }
   if (source) await fetchLog(context, source);
-  const { timeline } = context.options;
-  const last = { modelled: timeline.now(), machine: machineNow() };
   // In a setting PostgreSQL knows no zones by name, and Z is one.
-  const target = new Date(machineTime(archive.marks, last, at)).toISOString().replace("Z", "+00");
+  const target = new Date(context.options.timeline.machineAt(at)).toISOString().replace("Z", "+00");
   const { masterUser, database } = archive;
   const fields = { ...wanted, name: newName(context), masterUser, database };
   const made = await addInstance(context, fields, async (folder) => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Client } from "pg";
 import type { Random } from "../../shared/random.ts";
 import type { Place } from "../network.ts";
+import type { ScaledTimeline } from "../time/scaled.ts";
 import type { Timeline } from "../time/timeline.ts";
 import type { Archive } from "./archive.ts";
 import type { Address } from "./engine.ts";
@@ -11,7 +12,8 @@ import { type Admission, type Caller, type EndpointProxy, proxy } from "./proxy.
 import { emptiedFolders, neverCopied, settings } from "./setup.ts";
 
 export interface RealEngineOptions {
-  timeline: Timeline;
+  /** Of both clocks: PostgreSQL lives in the machine's time. */
+  timeline: Timeline & Pick<ScaledTimeline, "machineAt">;
   random: Random;
   /** Whether packets pass between two regions: what a replica needs to follow its source. */
   reachable(from: Place, to: Place): boolean;

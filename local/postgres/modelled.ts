@@ -85,9 +85,8 @@ interface Model {
  * when somebody asks.
  */
 export const modelledEngine = (options: ModelledEngineOptions): ModelledEngine => {
-  const kept = { instances: new Map(), snapshots: new Map(), archives: new Map() };
-  const model: Model = { options, ...kept };
-  const { instances, snapshots, archives } = model;
+  const model: Model = { options, instances: new Map(), snapshots: new Map(), archives: new Map() };
+  const { instances, snapshots } = model;
   /** Instances are looked at only after all that is due by now has arrived. */
   const current = (id: string): Instance => {
     const instance = instances.get(id);
@@ -131,17 +130,7 @@ export const modelledEngine = (options: ModelledEngineOptions): ModelledEngine =
       if (!snapshot) throw new Error(`no database snapshot ${snapshotId}`);
       return add(model, { ...wanted, masterUser: snapshot.masterUser }, snapshot.log).address;
     },
-    archive: async (id, archiveId) => {
-      const { log, masterUser } = current(id);
-      if (!archives.has(archiveId)) archives.set(archiveId, { log, masterUser });
-    },
-    restoreTo: async (archiveId, at, wanted) => {
-      const archive = archives.get(archiveId);
-      if (!archive) throw new Error(`no database archive ${archiveId}`);
-      const { masterUser } = archive;
-      const log = archive.log.filter((entry) => entry.at <= at);
-      return add(model, { ...wanted, masterUser }, log).address;
-    },
+    ...archiving(model, current),
     setMasterPassword: async (id, password) => {
       const instance = current(id);
       const { masterUser: name } = instance;
@@ -164,6 +153,23 @@ export const modelledEngine = (options: ModelledEngineOptions): ModelledEngine =
     },
   };
 };
+
+const archiving = (
+  model: Model,
+  current: (id: string) => Instance,
+): Pick<DatabaseEngine, "archive" | "restoreTo"> => ({
+  archive: async (id, archiveId) => {
+    const { log, masterUser } = current(id);
+    if (!model.archives.has(archiveId)) model.archives.set(archiveId, { log, masterUser });
+  },
+  restoreTo: async (archiveId, at, wanted) => {
+    const archive = model.archives.get(archiveId);
+    if (!archive) throw new Error(`no database archive ${archiveId}`);
+    const { masterUser } = archive;
+    const log = archive.log.filter((entry) => entry.at <= at);
+    return add(model, { ...wanted, masterUser }, log).address;
+  },
+});
 
 const atAddress = ({ instances }: Model, { host, port }: Address): Instance | undefined => {
   for (const instance of instances.values()) {

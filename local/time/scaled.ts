@@ -21,6 +21,8 @@ export const scaledNow = (scale: Scale): number =>
 export interface ScaledTimeline extends Timeline {
   /** The scale as it is now, for a process that is to live in the same time. */
   scale(): Scale;
+  /** When the machine's clock showed what this one shows at `modelled`, at whatever speed it was then. */
+  machineAt(modelled: number): number;
   /** From now on time passes that fast. What is due is moved; other processes do not notice. */
   setSpeed(speed: number): void;
 }
@@ -34,6 +36,7 @@ interface Pending {
 /** Modelled time that passes `speed` times as fast as the machine's. */
 export const scaledTimeline = (start: Scale, onError: (error: unknown) => void): ScaledTimeline => {
   let scale = { ...start };
+  const scales = [scale];
   const pending = new Set<Pending>();
   const arm = (entry: Omit<Pending, "timer">): Pending => {
     const wait = Math.max(0, (entry.at - scaledNow(scale)) / scale.speed);
@@ -69,8 +72,14 @@ export const scaledTimeline = (start: Scale, onError: (error: unknown) => void):
     every: (milliseconds, act) => repeat(after, () => scaledNow(scale), milliseconds, act),
     sleep: (milliseconds) => new Promise((resolve) => void after(milliseconds, resolve)),
     scale: () => ({ ...scale }),
+    machineAt: (modelled) => {
+      const { origin, realStart, speed } =
+        scales.findLast((each) => each.origin <= modelled) ?? start;
+      return realStart + (modelled - origin) / speed;
+    },
     setSpeed: (speed) => {
       scale = { speed, origin: scaledNow(scale), realStart: real.now() };
+      scales.push(scale);
       const due = [...pending];
       close();
       for (const { at, act } of due) arm({ at, act });

@@ -6,11 +6,11 @@ import { names } from "../../drills/names.ts";
 import { runStatement } from "../../functions/database/database.ts";
 import type { DatabaseAnswers, DatabaseRequest } from "../../functions/database/decide.ts";
 import { isFenced, isOpen, looks, sessionPolicyOf } from "../../functions/database/decide.ts";
-import { postgresConnect } from "../../shared/postgres.ts";
 import { statements } from "../../functions/database/statements.ts";
 import type { Address } from "../../local/postgres/engine.ts";
 import { type RealEngine, realEngine } from "../../local/postgres/real.ts";
 import { scaledTimeline } from "../../local/time/scaled.ts";
+import { postgresConnect } from "../../shared/postgres.ts";
 import { systemRandom } from "../../shared/random.ts";
 
 const database = "platform";
@@ -190,10 +190,13 @@ describe("a new database after its bootstrap", () => {
       return rows;
     };
     const made = await columns(await asNightshift());
-    expect(made).toHaveLength(9);
+    expect(made).toHaveLength(14);
     const again = await asNightshift();
     await again.query(statements.prepare.text);
-    await again.query("drop table nightshift.heartbeat, nightshift.probe, nightshift.fence");
+    await again.query(
+      "drop table nightshift.heartbeat, nightshift.probe, nightshift.fence, " +
+        "nightshift.manifest, nightshift.canary",
+    );
     await again.query(statements.prepare.text);
     expect(await columns(again)).toEqual(made);
   });

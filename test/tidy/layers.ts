@@ -58,6 +58,7 @@ const sdkUsers = new Set([
   "shared/clients.ts",
   "shared/coordination.ts",
   "shared/credentials.ts",
+  "shared/evidence-store.ts",
   "shared/durable.ts",
   "shared/invoke.ts",
   "shared/journal.ts",

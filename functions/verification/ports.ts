@@ -1,0 +1,101 @@
+import type { Clock } from "../../shared/clock.ts";
+import type { Draft, EvidenceRecord } from "../../shared/evidence.ts";
+import type { Freeze } from "../../shared/freeze.ts";
+import type { Entry, Line } from "../../shared/journal.ts";
+import type { Lease } from "../../shared/lease.ts";
+import type { Refusal } from "../../shared/outcome.ts";
+import type { Pause } from "../../shared/pause.ts";
+import type { Random } from "../../shared/random.ts";
+import type { Session } from "../../shared/runtime.ts";
+import type { Checks } from "./checks.ts";
+import type { BackupSeen } from "./decide.ts";
+import type { SourceSeen } from "./landed.ts";
+import type { Plan, RunRecord } from "./record.ts";
+
+/** A copy as RDS describes it. */
+export interface CopySeen {
+  id: string;
+  arn: string;
+  status: string;
+  tags: Record<string, string>;
+  securityGroups: string[];
+  subnetGroup: string | null;
+  retentionDays: number;
+  isPublic: boolean;
+  isProtected: boolean;
+}
+
+export interface Posted {
+  channel: string;
+  ts: string;
+}
+
+export interface VerificationPolicy {
+  rtoSeconds: number;
+  rpoSeconds: number;
+  retentionDays: number;
+  backupLagSeconds: number;
+  instanceClass: string;
+  hours: number;
+  schemaRevision: string | null;
+}
+
+/** Where a copy is put: nothing in it can reach production, nor be reached from there. */
+export interface Quarantine {
+  prefix: string;
+  subnetGroup: string;
+  securityGroup: string;
+  database: string;
+}
+
+/** Backups and what they stand on, seen without touching them. */
+export interface BackupPorts {
+  here(source: string): Promise<BackupSeen[]>;
+  source(region: string, id: string): Promise<SourceSeen>;
+  snapshots(region: string, id: string): Promise<number[]>;
+  keyState(region: string, key: string): Promise<string>;
+}
+
+/** Copies only. Whoever implements it refuses an identifier that is not one of ours. */
+export interface CopyPorts {
+  /** Null when there is none of that name. */
+  find(id: string): Promise<CopySeen | null>;
+  restore(plan: Plan, tags: Record<string, string>): Promise<void>;
+  /** Takes all tags off but these, and puts these on. */
+  retag(copy: CopySeen, tags: Record<string, string>): Promise<void>;
+  /** Puts it back into its quarantine. */
+  isolate(id: string): Promise<void>;
+  destroy(id: string): Promise<void>;
+  /** Logs in with a throwaway login, which is made anew by every process and told to nobody. */
+  session(id: string): Promise<Session>;
+}
+
+/** The world as verification needs it. Every call is bounded in time; a failed one is in doubt. */
+export interface Ports {
+  /** How this function signs what it records. */
+  name: string;
+  codeVersion: string;
+  clock: Clock;
+  random: Random;
+  region: string;
+  policy: VerificationPolicy;
+  quarantine: Quarantine;
+  /** Identifier of the database in a region. */
+  databaseIn(region: string): string;
+  checks: Checks;
+  backups: BackupPorts;
+  copies: CopyPorts;
+  readLease(): Promise<Lease>;
+  readPause(): Promise<Pause>;
+  /** A move of the lease that is under way, or has only just ended. */
+  readMoves(): Promise<Freeze[]>;
+  freeze(run: string, untilMilliseconds: number): Promise<Refusal | undefined>;
+  endFreeze(run: string): Promise<void>;
+  journal(run: string, line: Line): Promise<Entry>;
+  evidenceOf(record: RunRecord): Draft["body"];
+  keep(draft: Draft): Promise<EvidenceRecord>;
+  /** For whoever asks how the last run ended, and for the metrics that have to arrive. */
+  publish(record: RunRecord): Promise<void>;
+  /** Puts the run's one message up or up to date; null when Slack does not answer. */
+  show(record: RunRecord, phase: string, message: Posted | null): Promise<Posted | null>;
+}

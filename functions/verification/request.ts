@@ -1,0 +1,19 @@
+import * as z from "zod/mini";
+
+/** Which moment is restored: the newest there is, any in the window, or one that somebody names. */
+const age = z.union([
+  z.object({ is: z.literal("latest") }),
+  z.object({ is: z.literal("random") }),
+  z.object({ is: z.literal("at"), atMilliseconds: z.int() }),
+]);
+
+export const request = z.object({
+  /** Its name everywhere, and the name of the durable execution. */
+  run: z.string().check(z.regex(/^verification-[a-z0-9-]{1,100}$/)),
+  age,
+  /** A person, or `schedule`. */
+  by: z.string().check(z.minLength(1), z.maxLength(120)),
+  reason: z.string().check(z.maxLength(400)),
+});
+
+export type VerificationRequest = z.infer<typeof request>;
