@@ -15,6 +15,8 @@ export type Intent =
   | { wants: "help" }
   /** What is done by itself when an alarm rings, and how each playbook has done. */
   | { wants: "repairs" }
+  /** Which secrets are being rotated, and whether one could be now. */
+  | { wants: "rotations" }
   /** Gives a playbook the automatic right back that it has lost. */
   | { wants: "repairs-ack"; playbook: string }
   | { wants: Move; reason: string; overrides: Override[] }
@@ -72,6 +74,7 @@ const mayAsk: Record<Intent["wants"], readonly Operator["may"][number][]> = {
   status: ["request", "approve"],
   help: ["request", "approve"],
   repairs: ["request", "approve"],
+  rotations: ["request", "approve"],
   // What may change the platform unasked is for those who would be asked.
   "repairs-ack": ["approve"],
   failover: ["request"],
@@ -124,7 +127,7 @@ export const runPattern =
 /** What an operator typed, as an intent; help for what is not understood. */
 export const commanded = (text: string): Intent => {
   const [verb = "help", ...words] = text.trim().split(/\s+/);
-  if (verb === "status" || verb === "ack") return { wants: verb };
+  if (verb === "status" || verb === "ack" || verb === "rotations") return { wants: verb };
   if (includes(plain, verb)) return { wants: verb, reason: reasonOf(words) };
   if (verb === "abort") return abortOf(words);
   if (verb === "carry-on") return carryOnOf(words);
@@ -206,6 +209,7 @@ export const helpText = [
   "`/nightshift maintenance <minutes> <reason>` (also `freeze 2h <reason>`) says what you do, and " +
     "repairs wait; `maintenance end` ends it.",
   "`/nightshift repairs` shows what is done by itself when an alarm rings, and how well.",
+  "`/nightshift rotations` shows which secrets are being rotated, and what forbids a rotation now.",
   "`/nightshift repairs ack <playbook>` gives a playbook its automatic right back.",
   "`/nightshift abort <run> <reason>` stops a repair before its next change.",
   `Add ${accepted} only where a refusal asks for it.`,

@@ -28,6 +28,7 @@ import {
 } from "./orders.ts";
 import { type Given, keepRefusedAnswer, whyNotKept } from "./refused.ts";
 import { parseRequest } from "./request.ts";
+import { rotations } from "./rotations.ts";
 import { pauseLine, repairs, status } from "./status.ts";
 
 export interface FrontDoor extends Desk {
@@ -102,7 +103,7 @@ interface Work {
 /** Looking is harmless twice; changing is not, so it waits for a table that can tell a replay. */
 const guarded = (decision: Decision, nonce: Fact<Nonce>): Decision => {
   if (nonce.known || "refused" in decision) return decision;
-  if (["status", "help", "repairs"].includes(decision.intent.wants)) return decision;
+  if (["status", "help", "repairs", "rotations"].includes(decision.intent.wants)) return decision;
   const reason =
     "The coordination table does not answer, so a replay could not be told. Nothing was done. " +
     "Try again, or use the break-glass command line of the runbook.";
@@ -136,6 +137,8 @@ const carryOut = async (work: Work, intent: Intent): Promise<Reply> => {
       return { text: await status(work) };
     case "repairs":
       return { text: await repairs(work) };
+    case "rotations":
+      return { text: await rotations(work) };
     case "repairs-ack":
       return giveRightBack(work, intent.playbook);
     case "failover":

@@ -91,7 +91,8 @@ describe("errors of the AWS SDK, of which a bundle holds those that our code nam
       stdin: {
         resolveDir: process.cwd(),
         contents: `
-          import { ConditionalCheckFailedException, DynamoDBClient, GetItemCommand } from "@aws-sdk/client-dynamodb";
+          import { ConditionalCheckFailedException, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+          import { GetItemCommand } from "@aws-sdk/client-dynamodb";
           export const ask = async (endpoint) => {
             const credentials = { accessKeyId: "a", secretAccessKey: "b" };
             const client = new DynamoDBClient({ region: "eu-west-1", endpoint, credentials, maxAttempts: 1 });

@@ -116,7 +116,7 @@ describe("metrics of a group", () => {
     expect([memory(sick).at(-1), memory(well).at(-1)]).toEqual([96, 45]);
   });
 
-  it("finds the target anomalous whose answers are errors, among three that serve, when it is asked", async () => {
+  it("finds the target anomalous that answers with errors, among three that serve", async () => {
     const at = await fleetStage();
     const { TargetGroupArn } = at;
     const anomalous = (Include: string[]) =>

@@ -30,34 +30,34 @@ export const everyBlow = (labels: readonly string[]): Blow[] => [
 ];
 
 /** Of so many checkpoints one is tried in a story; the next story tries the one after it. */
-const stride = 6;
-
-/** Those of a call that no other story makes: without an answer, in turn, and what differs by its effect. */
-const tellingAt = (label: string, turn: number): Blow[] => {
-  const silent = blowsAt(label).slice(0, 3);
-  const rest = blowsAt(label).slice(3);
-  const telling = rest.filter((blow) =>
-    blow.is === "fault" ? true : !reads.test(label) && "phase" in blow && blow.phase === "after",
-  );
-  return [...silent.slice(turn % silent.length).slice(0, 1), ...telling];
-};
+const stride = 13;
+/** So many blows to calls at most in each story, besides those to its own changes. */
+const most = 7;
 
 /**
- * A share that the stories have between them. A call that only this story makes meets the blows that tell
- * most; of what the engine does for every playbook a quarter meets one blow in each story, others in turn.
+ * A share that the stories have between them. The changes that only this story makes meet all of their
+ * blows; every other call meets one, another in each story, and each story takes some of them in turn.
  */
-export const shareOf = (all: readonly (readonly string[])[], story: number): Blow[] => {
-  const own = all[story] ?? [];
-  const others = new Set(all.flatMap((labels, index) => (index === story ? [] : labels)));
-  const inTurn = own.flatMap((label, index) => {
+export const shareOf = (
+  all: readonly (readonly string[])[],
+  story: number,
+  isLong = false,
+): Blow[] => {
+  const labels = all[story] ?? [];
+  const others = new Set(all.flatMap((each, index) => (index === story ? [] : each)));
+  const isOwnChange = (label: string) => !reads.test(label) && !others.has(label);
+  const rest = labels.filter((label) => !isOwnChange(label));
+  const step = Math.max(1, Math.ceil(rest.length / (isLong ? most / 3 : most)));
+  const inTurn = rest.flatMap((label, index) => {
+    if ((index + story) % step !== 0) return [];
     const blows = blowsAt(label);
-    if (!others.has(label)) return tellingAt(label, index);
-    const turn = Math.floor((index + story) / 4) % blows.length;
-    return (index + story) % 4 === 0 ? blows.slice(turn, turn + 1) : [];
+    const turn = (Math.floor(index / step) + story) % blows.length;
+    return blows.slice(turn, turn + 1);
   });
-  const kills = Array.from({ length: Math.floor(checkpoints / stride) }, (_, index): Blow => {
-    const number = 1 + (story % stride) + index * stride;
+  const apart = isLong ? 2 * stride : stride;
+  const kills = Array.from({ length: Math.floor(checkpoints / apart) }, (_, index): Blow => {
+    const number = 1 + (story % stride) + index * apart;
     return { is: "killed-at-checkpoint", number, phase: index % 2 === 0 ? "before" : "after" };
   });
-  return [...inTurn, ...kills];
+  return [...labels.filter(isOwnChange).flatMap(blowsAt), ...inTurn, ...kills];
 };

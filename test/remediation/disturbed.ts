@@ -34,7 +34,8 @@ export interface Life {
 
 const minute = 60_000;
 const patienceSeconds = 4 * 3600;
-const tickSeconds = 30;
+/** A story that takes hours is looked at less often. */
+const tickOf = (milliseconds: number): number => (milliseconds < 2_400_000 ? 30_000 : 180_000);
 
 const takingPart = /\/(triage|remediation|database)\//;
 const reads = /\.(?:Describe|Get|List|Query|Scan)/;
@@ -235,10 +236,11 @@ const seen = async (at: Stage, story: Story, lives: Lives): Promise<string[]> =>
   const wrongs = new Set<string>();
   const before = (await at.serving()).length;
   const least = before - (menu[story.deed].takesFromFleet ? 1 : 0);
-  const end = at.timeline.now() + patienceSeconds * 1000;
+  const begun = at.timeline.now();
+  const end = begun + patienceSeconds * 1000;
   while (!(await isOver(at))) {
     if (at.timeline.now() > end) return [...wrongs, await stuck(at)];
-    await at.timeline.advance(tickSeconds * 1000);
+    await at.timeline.advance(tickOf(at.timeline.now() - begun));
     await lives.live?.();
     const serving = (await at.serving()).length;
     if (serving < least) wrongs.add(`${serving} of ${before} were in service`);

@@ -24,6 +24,7 @@ const isProof = (set: RecordSet) => set.Name.replace(/\.$/, "") === Name.replace
 /** Somebody has deleted the record by which the certificate is renewed, and somebody else says yes. */
 export const certificateStory: Story = {
   playbook: "certificate",
+  isLong: true,
   deed: "restore-validation-record",
   options: {
     writesPerSecond: 0.1,

@@ -10,11 +10,13 @@ const endpoints = new Map<string, { url: URL }>();
 export const cheap = {
   ...frugal,
   cacheMiddleware: true,
-  endpointProvider: ({ Region = "" }: { Region?: string }) => {
-    let found = endpoints.get(Region);
+  endpointProvider: ({ Region = "", Bucket = "" }: { Region?: string; Bucket?: string }) => {
+    // S3's rules put the bucket into the endpoint, which no other service has.
+    const place = `${Region}.amazonaws.invalid/${Bucket}`;
+    let found = endpoints.get(place);
     if (!found) {
-      found = { url: new URL(`https://${Region}.amazonaws.invalid`) };
-      endpoints.set(Region, found);
+      found = { url: new URL(`https://${place}`) };
+      endpoints.set(place, found);
     }
     return found;
   },

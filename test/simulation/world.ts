@@ -2,15 +2,6 @@ import { deployAutomation } from "../../drills/automation.ts";
 import { names, tablesIn } from "../../drills/names.ts";
 import { buildPlatform, type DatabaseSite } from "../../drills/platform.ts";
 import { smaller } from "../../drills/sizes.ts";
-import { assemble as canary } from "../../functions/canary/handler.ts";
-import { assemble as database } from "../../functions/database/handler.ts";
-import { assemble as detection } from "../../functions/detection/handler.ts";
-import { assemble as failover } from "../../functions/failover/handler.ts";
-import { assemble as guard } from "../../functions/guard/handler.ts";
-import { assemble as readiness } from "../../functions/readiness/handler.ts";
-import { assemble as remediation } from "../../functions/remediation/handler.ts";
-import { assemble as slack } from "../../functions/slack/handler.ts";
-import { assemble as triage } from "../../functions/triage/handler.ts";
 import { type DirectCall, installDirect } from "../../local/aws/direct.ts";
 import { duration, type Shares } from "../../local/aws/durations.ts";
 import type { Observer } from "../../local/aws/endpoint.ts";
@@ -38,6 +29,7 @@ import { type Random, seededRandom } from "../../shared/random.ts";
 import { keepReadiness, type Readiness } from "../../shared/readiness.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { clockOn } from "../clock.ts";
+import { type Assemble, assemblies } from "./assemblies.ts";
 import { cheap } from "./clients.ts";
 import { modelledConnect } from "./database.ts";
 import { admits, launchLedger, simulatedWeb, untilKilled, usersSend } from "./ground.ts";
@@ -63,20 +55,6 @@ export const config: Config = {
     maximumLagSeconds: 130,
     resolvers: ["192.0.2.53"],
   },
-};
-
-type Assemble = (runtime: Runtime) => unknown;
-
-const assemblies: Record<string, Assemble> = {
-  "functions/canary/handler.ts": canary,
-  "functions/database/handler.ts": database,
-  "functions/detection/handler.ts": detection,
-  "functions/failover/handler.ts": failover,
-  "functions/guard/handler.ts": guard,
-  "functions/readiness/handler.ts": readiness,
-  "functions/remediation/handler.ts": remediation,
-  "functions/slack/handler.ts": slack,
-  "functions/triage/handler.ts": triage,
 };
 
 /** What looks on, and interferes, without being part of the world. */

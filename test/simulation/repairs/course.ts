@@ -3,6 +3,7 @@ import { engineId } from "../../../local/aws/rds.ts";
 import { loadGenerator } from "../../../local/load/generator.ts";
 import { declareFreeze } from "../../../shared/freeze.ts";
 import { leaseId } from "../../../shared/lease.ts";
+import { observed } from "../../../shared/outcome.ts";
 import { pause, resume } from "../../../shared/pause.ts";
 import { type Random, seededRandom } from "../../../shared/random.ts";
 import { declareUpheaval } from "../../../shared/upheaval.ts";
@@ -178,6 +179,9 @@ const happen = async (
   await declareUpheaval(at.table, { ...window, ...word, untilMilliseconds: to });
 };
 
+/** AWS may refuse people as well, such as a change of an instance that is being changed. */
+const told = (at: Stage, order: Promise<unknown>) => observed("AWS", at.timeline.now, () => order);
+
 const byHand = async (
   at: Stage,
   what: Extract<Meanwhile, { is: "by-hand" }>["what"],
@@ -189,23 +193,29 @@ const byHand = async (
   if (what === "grows-group") {
     const DesiredCapacity = Math.min(8, (await at.members()).length + 1);
     const order = { AutoScalingGroupName: names.group, DesiredCapacity };
-    await cloud.ask("auto-scaling", "SetDesiredCapacity", region, order);
+    await told(at, cloud.ask("auto-scaling", "SetDesiredCapacity", region, order));
     return;
   }
   if (what === "grows-storage") {
-    await cloud.ask("rds", "ModifyDBInstance", region, {
-      DBInstanceIdentifier: at.platform.home.databaseId,
-      AllocatedStorage: 110,
-      ApplyImmediately: true,
-    });
+    await told(
+      at,
+      cloud.ask("rds", "ModifyDBInstance", region, {
+        DBInstanceIdentifier: at.platform.home.databaseId,
+        AllocatedStorage: 110,
+        ApplyImmediately: true,
+      }),
+    );
     return;
   }
   const serving = await at.serving();
   const wanted = serving.filter((id) => course.sickened.has(id) === (what === "ends-the-sick"));
   const one = wanted[random.integer(0, Math.max(0, wanted.length - 1))];
   if (!one) return;
-  await cloud.ask("auto-scaling", "TerminateInstanceInAutoScalingGroup", region, {
-    InstanceId: one,
-    ShouldDecrementDesiredCapacity: false,
-  });
+  await told(
+    at,
+    cloud.ask("auto-scaling", "TerminateInstanceInAutoScalingGroup", region, {
+      InstanceId: one,
+      ShouldDecrementDesiredCapacity: false,
+    }),
+  );
 };
