@@ -1,4 +1,5 @@
 import type { InstanceRefreshStatus, RefreshPreferences } from "@aws-sdk/client-auto-scaling";
+import { replacementWarmupSeconds } from "../shared/warmup.ts";
 
 /**
  * Alarms that turn a release round, in the region that they watch: `stacks/alarms/application.ts` makes
@@ -45,10 +46,16 @@ const bakeSeconds = 600;
  */
 export const preferencesOf = (isFirst: boolean, alarms: string[]): RefreshPreferences =>
   isFirst
-    ? { MinHealthyPercentage: 0, SkipMatching: true, StandbyInstances: "Ignore" }
+    ? {
+        MinHealthyPercentage: 0,
+        InstanceWarmup: replacementWarmupSeconds,
+        SkipMatching: true,
+        StandbyInstances: "Ignore",
+      }
     : {
         MinHealthyPercentage: 100,
         MaxHealthyPercentage: 110,
+        InstanceWarmup: replacementWarmupSeconds,
         SkipMatching: true,
         StandbyInstances: "Ignore",
         AutoRollback: true,

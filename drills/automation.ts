@@ -4,6 +4,7 @@ import { backupBoundSeconds, lookEverySeconds } from "../shared/readiness.ts";
 import { keyIn, names } from "./names.ts";
 import type { Platform, Site } from "./platform.ts";
 import { deployRemediation, repairsOf } from "./remediation.ts";
+import { rotationsOf } from "./rotation-functions.ts";
 
 /** The functions of Nightshift, by name, region and link, as `stacks/` will declare them for AWS. */
 export const functionsOf = (
@@ -29,6 +30,7 @@ export const functionsOf = (
     slack(standby.region, common),
     slack(home.region, common),
     ...repairsOf(platform, common),
+    ...rotationsOf(platform, common),
   ];
 };
 

@@ -8,6 +8,12 @@ export const names = {
   cache: "platform-cache",
   /** With the caches' token; only where a platform has caches. */
   cacheSecret: "platform/cache",
+  /** Only where they are rotated: nobody else reads them here. */
+  rotated: {
+    owner: "platform/owner",
+    signing: "platform/signing-keys",
+    encryption: "platform/encryption-keys",
+  },
   loadBalancer: "platform",
   /** The application's container, the same in every region, and the machine image it runs on. */
   image: {

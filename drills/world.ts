@@ -297,6 +297,8 @@ const jobs = [
   "guard",
   "readiness",
   "remediation",
+  "retirement",
+  "rotation",
   "slack",
   "triage",
 ];

@@ -7,7 +7,7 @@ import { stageVariable } from "../shared/stage.ts";
 
 /** What is to be done, once the words are understood. */
 export type Command =
-  | { verb: "status" | "ack" | "repairs" }
+  | { verb: "status" | "ack" | "repairs" | "rotations" }
   | { verb: "repairs-ack"; playbook: string }
   | { verb: Move; reason: string; overrides: Override[] }
   | { verb: "pause" | "resume" | "rebuild"; reason: string }
@@ -58,6 +58,7 @@ export const usage = `Nightshift without Slack. Straight to the coordination tab
   npm run ops -- maintenance <minutes> <reason>, or maintenance end: repairs wait for it
   npm run ops -- repairs                  what is done by itself when an alarm rings, and how well
   npm run ops -- repairs ack <playbook>   gives a playbook its automatic right back
+  npm run ops -- rotations                which secrets are being rotated, and what forbids it now
   npm run ops -- journal <run>            what a run saw, decided and did; the chain is verified
 
   A move takes accept:unknown-loss, accept:block-period and accept:readiness among its words, where
@@ -116,6 +117,7 @@ const commandOf = (verb: string, words: string[]): Command => {
       return repairsOf(words);
     case "status":
     case "ack":
+    case "rotations":
       if (words.length > 0) throw new UsageError(`${verb} takes nothing more.`);
       return { verb };
     default:

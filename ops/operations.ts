@@ -11,6 +11,7 @@ import {
   wakeRun,
 } from "../functions/slack/orders.ts";
 import { type Given, keepRefusedAnswer, whyNotKept } from "../functions/slack/refused.ts";
+import { lookAtRotations } from "../functions/slack/rotations.ts";
 import { isoSeconds } from "../shared/clock.ts";
 import type { Operator } from "../shared/config.ts";
 import { verify } from "../shared/journal.ts";
@@ -20,6 +21,7 @@ import type { Refusal } from "../shared/outcome.ts";
 import { observed, withoutStop } from "../shared/outcome.ts";
 import { whilePaused } from "../shared/pause.ts";
 import { readRepairs, repairsLines, returnRight } from "../shared/repairs.ts";
+import { rotationsLines } from "../shared/rotations.ts";
 import type { Command } from "./arguments.ts";
 import type { Station } from "./aws.ts";
 import { bookOf, rebuilding, silenceOf } from "./book.ts";
@@ -38,6 +40,7 @@ export const operate = async (at: Station, command: Command): Promise<Told> => {
   if (command.verb === "status") return status(at);
   if (command.verb === "journal") return journal(at, command.run);
   if (command.verb === "repairs") return repairs(at);
+  if (command.verb === "rotations") return rotations(at);
   const who = operatorOf(at);
   if ("refused" in who) return turnedAway(at, command, at.caller, who.refused);
   const { operator } = who;
@@ -110,6 +113,11 @@ const repairs = async (at: Station): Promise<Told> => {
   const { region } = await readLease(at.table);
   const seen = await readRepairs(at.table, region, at.config);
   return { ok: true, lines: repairsLines(seen), data: { ...seen } };
+};
+
+const rotations = async (at: Station): Promise<Told> => {
+  const seen = await lookAtRotations(at);
+  return { ok: true, lines: rotationsLines(seen), data: { ...seen } };
 };
 
 const giveRightBack = async (at: Station, { user }: Operator, playbook: string): Promise<Told> => {

@@ -1,6 +1,31 @@
 import * as z from "zod/mini";
 import { seconds } from "./config-fields.ts";
 
+/** When a secret is rotated by the clock, in UTC: every so many months, on a day that each month has. */
+const schedule = z.strictObject({
+  everyMonths: z.literal([1, 2, 3, 4, 6, 12]),
+  day: z.int().check(z.gte(1), z.lte(28)),
+  hour: z.int().check(z.gte(0), z.lte(19)),
+});
+export type RotationSchedule = z.infer<typeof schedule>;
+
+/** What can be rotated by the clock. */
+export const scheduledSecrets = [
+  "owner",
+  "database",
+  "cache",
+  "signing-keys",
+  "encryption-keys",
+] as const;
+export type ScheduledSecret = (typeof scheduledSecrets)[number];
+
+/** What the operator's file does not say otherwise. */
+export const usualOverlap = {
+  holdSeconds: 600,
+  deadlineSeconds: 86_400,
+  sessionSeconds: 1_209_600,
+} as const;
+
 /** How an old secret loses its validity. */
 export const rotationSchema = z.optional(
   z.strictObject({
@@ -8,5 +33,20 @@ export const rotationSchema = z.optional(
     holdSeconds: z.optional(seconds(60, 86_400)),
     /** When old and new are still both valid after so long, people are called; a day when left out. */
     deadlineSeconds: z.optional(seconds(1800, 604_800)),
+    /**
+     * How long a session or token that the application has signed may live at the most, so long a signing
+     * key stays after the next one signs; two weeks when left out, as Django's SESSION_COOKIE_AGE.
+     */
+    sessionSeconds: z.optional(seconds(60, 7_776_000)),
+    /** By the secret. What is left out is rotated when somebody asks for it, and by no clock. */
+    schedules: z.optional(
+      z.strictObject({
+        owner: z.optional(schedule),
+        database: z.optional(schedule),
+        cache: z.optional(schedule),
+        "signing-keys": z.optional(schedule),
+        "encryption-keys": z.optional(schedule),
+      }),
+    ),
   }),
 );

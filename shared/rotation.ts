@@ -19,9 +19,6 @@ export interface Flight {
   sinceMilliseconds: number;
   /** An exchange that has not been heard of since then may be taken over. An overlap never is. */
   untilMilliseconds: number;
-  /** The version for which something was sent that cannot be sent for another one before it is settled. */
-  sentFor: string | null;
-  sentAtMilliseconds: number | null;
 }
 
 export const flightId = (scope: string): string => `rotation#${scope}`;
@@ -38,8 +35,6 @@ const flightOf = (item: Item): Flight => ({
   phase: item.phase as Flight["phase"],
   sinceMilliseconds: Number(item.sinceMilliseconds),
   untilMilliseconds: Number(item.untilMilliseconds),
-  sentFor: (item.sentFor ?? null) as string | null,
-  sentAtMilliseconds: (item.sentAtMilliseconds ?? null) as number | null,
 });
 
 /** Throws when the table is silent: nobody knows then whether something is under way. */
@@ -89,7 +84,9 @@ export const advanceFlight = async (
   { scope, run }: Pick<Flight, "scope" | "run">,
   phase: "overlap" | "ended",
 ): Promise<boolean> => {
-  const settles = phase === "ended" ? { remove: ["sentFor", "sentAtMilliseconds"] } : {};
+  const known = phase === "ended" ? await table.read(flightId(scope)) : undefined;
+  const marks = Object.keys(known ?? {}).filter((name) => name.startsWith("sent"));
+  const settles = marks.length > 0 ? { remove: marks } : {};
   const { written } = await table.write(flightId(scope), {
     set: { phase },
     ...settles,
@@ -101,21 +98,27 @@ export const advanceFlight = async (
 
 export type Marked = { isFirst: boolean; sentAtMilliseconds: number } | { refused: Refusal };
 
-/** Keeps that something is about to be sent for `token` that must not follow on one for another token. */
+/**
+ * Keeps that something is about to be sent to `region` for `token` that must not follow there on one for
+ * another token.
+ */
 export const markSent = async (
   table: Coordination,
   { scope, run, token }: Pick<Flight, "scope" | "run" | "token">,
+  region: string,
   now: number,
 ): Promise<Marked> => {
+  const place = region.replaceAll("-", "_");
+  const [version, at] = [`sentFor_${place}`, `sentAtMilliseconds_${place}`];
   const { written, item } = await table.write(flightId(scope), {
-    set: { sentFor: token, sentAtMilliseconds: now },
-    onlyIf: "#run = :run AND attribute_not_exists(#sentFor)",
+    set: { [version]: token, [at]: now },
+    onlyIf: `#run = :run AND attribute_not_exists(#${version})`,
     values: { run },
   });
   if (written) return { isFirst: true, sentAtMilliseconds: now };
-  const sentFor = item?.sentFor;
+  const sentFor = item?.[version];
   if (item?.run === run && sentFor === token) {
-    return { isFirst: false, sentAtMilliseconds: Number(item.sentAtMilliseconds) };
+    return { isFirst: false, sentAtMilliseconds: Number(item[at]) };
   }
   const reason =
     sentFor === undefined

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Input, Output } from "@pulumi/pulumi";
+import { graceSeconds } from "../shared/warmup.ts";
 import { cachePort, databasePort } from "./groups.ts";
 import { assumedBy } from "./job.ts";
 import { machineImage } from "./machine.ts";
@@ -58,7 +59,7 @@ export const application = (stage: Stage, region: Region, parts: Parts): Applica
       vpcZoneIdentifiers: parts.network.privateSubnets,
       targetGroupArns: [parts.targetGroupArn],
       healthCheckType: "ELB",
-      healthCheckGracePeriod: 300,
+      healthCheckGracePeriod: graceSeconds,
       defaultCooldown: 300,
       defaultInstanceWarmup: 180,
       terminationPolicies: ["OldestLaunchTemplate", "OldestInstance"],

@@ -7,6 +7,8 @@ import { failover } from "./jobs/failover.ts";
 import { guard } from "./jobs/guard.ts";
 import { readiness } from "./jobs/readiness.ts";
 import { remediation } from "./jobs/remediation.ts";
+import { retirement } from "./jobs/retirement.ts";
+import { rotation } from "./jobs/rotation.ts";
 import { slack } from "./jobs/slack.ts";
 import { triage } from "./jobs/triage.ts";
 import type { Watch } from "./observers.ts";
@@ -15,6 +17,7 @@ import type { Platform, Site } from "./platform.ts";
 import type { Regions } from "./regions.ts";
 import type { Beat } from "./schedules.ts";
 import { schedules } from "./schedules.ts";
+import { rotated } from "./secret-rotation.ts";
 import type { Stage } from "./stage.ts";
 import { anyAlarm, regionLost } from "./triggers.ts";
 
@@ -50,6 +53,9 @@ export const automation = (stage: Stage, regions: Regions, platform: Platform): 
   );
   const looks = both(platform, (site) => readiness(stage, platform, site, databases.of(site)));
   const repairs = both(platform, (site) => remediation(stage, platform, site, databases.of(site)));
+  const retirements = both(platform, (site) => retirement(stage, platform, site, databases.all));
+  const rotations = both(platform, (site) => rotation(stage, platform, site, retirements.of(site)));
+  rotated(stage, platform, rotations.of(home));
   const triages = both(platform, (site) => triage(stage, platform, site, repairs.of(site)));
   const doors = both(platform, (site) =>
     slack(stage, platform, site, { failovers: failovers.all, repairs: repairs.all }),
@@ -57,8 +63,19 @@ export const automation = (stage: Stage, regions: Regions, platform: Platform): 
   const canaries = [home.region, standby.region, regions.witness].map((region) =>
     canary(stage, platform, region),
   );
-  const jobs = [databases, guards, failovers, detections, looks, repairs, triages, doors]
+  const jobs = [
+    databases,
+    guards,
+    failovers,
+    detections,
+    looks,
+    repairs,
+    triages,
+    doors,
+    retirements,
+  ]
     .flatMap(({ all }) => all)
+    .concat(rotations.all.map(({ rotation }) => rotation))
     .concat(canaries);
   for (const region of Object.values(regions)) {
     schedules(stage, region, beatsOf(jobs.filter((each) => each.region === region)));

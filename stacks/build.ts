@@ -133,6 +133,7 @@ const siteOf = (stage: Stage, region: Region, parts: Parts): Site => {
     regionalName: regionalName(stage, region),
     cacheId: memory.id,
     cacheNodes: memory.nodes,
+    cacheHost: memory.host,
     repository: { name: repository.name, arn: repository.arn },
     secrets: parts.secrets,
     ...parts.storage,

@@ -1,5 +1,6 @@
 import type { Output } from "@pulumi/pulumi";
 import { cachePort } from "./groups.ts";
+import { keepsake } from "./keepsake.ts";
 import type { Network } from "./network.ts";
 import type { Keys } from "./platform.ts";
 import type { Region } from "./regions.ts";
@@ -57,8 +58,13 @@ export const cache = (
       autoMinorVersionUpgrade: true,
       applyImmediately: false,
     },
-    // Rotation owns the token after the first deployment.
-    { provider, ignoreChanges: ["authToken", "authTokenUpdateStrategy"] },
+    // Rotation owns the token after the first deployment, and AWS the version: what it has upgraded by
+    // itself, going back to the version above would replace.
+    {
+      provider,
+      ignoreChanges: ["authToken", "authTokenUpdateStrategy", "engineVersion"],
+      ...keepsake(stage),
+    },
   );
   return {
     id,

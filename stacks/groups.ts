@@ -93,6 +93,8 @@ const rulesOf = (stage: Stage, region: Region, groups: Groups): void => {
   };
   between("BalancerToApplication", balancer, application, port);
   between("ApplicationToCache", application, cache, cachePort);
+  // Whoever changes the cache's token has to have used it.
+  between("FunctionsToCache", functions, cache, cachePort);
   // The other half of these two is the database's own list, above.
   out("ApplicationToDatabase", application, database, databasePort);
   out("FunctionsToDatabase", functions, database, databasePort);

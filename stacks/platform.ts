@@ -87,6 +87,8 @@ export interface Site {
   /** The replication group; its nodes are `<id>-001`, `<id>-002`, … */
   cacheId: string;
   cacheNodes: string[];
+  /** The primary's endpoint. */
+  cacheHost: Output<string>;
   repository: Named;
   secrets: Record<SecretName, Secret>;
   logBucket: Bucket;

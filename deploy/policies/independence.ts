@@ -67,6 +67,12 @@ export const exceptions: readonly Exception[] = [
     because: "home is what is watched",
   },
   {
+    resource: /^Retirement/,
+    at: /\.(ProveAndRetireInBothRegions|CountTheSessionsOfTheOldLogin|ReplaceInstancesThatReadTheOldValue)\b/,
+    because:
+      "an overlap ends when both regions have read the new value; until then both stay valid",
+  },
+  {
     resource: /^EvidenceReplication/,
     at: /^policy\.WriteOnTheOtherSide\b/,
     because: "copies of evidence wait in their bucket until home takes them",

@@ -7,6 +7,7 @@ const keepsakes: Readonly<Record<string, number>> = {
   "dynamodb/table": 2,
   "dynamodb/tableItem": 1,
   "ecr/repository": 2,
+  "elasticache/replicationGroup": 2,
   "kms/key": 4,
   "rds/instance": 2,
   "rds/instanceAutomatedBackupsReplication": 1,

@@ -221,6 +221,14 @@ const shaped: Policy = {
 const statistics = ["SampleCount", "Average", "Sum", "Minimum", "Maximum"];
 const missing = ["breaching", "notBreaching", "ignore", "missing"];
 
+/**
+ * A metric that is a little late is filled where it is still missing, and a minute that was judged is not
+ * judged again unless the alarm looks further back. Source: FILL in "Using math expressions with
+ * CloudWatch metrics", which asks for an M out of N alarm.
+ */
+const filledLate = ({ metricQueries }: Resource["inputs"]): boolean =>
+  ((metricQueries ?? []) as Query[]).some(({ expression }) => expression?.includes("FILL("));
+
 function* shapeProblems({ inputs }: Resource): Generator<string> {
   const { period, evaluationPeriods, datapointsToAlarm, statistic, extendedStatistic } = inputs;
   const periods = Number(evaluationPeriods);
@@ -228,6 +236,9 @@ function* shapeProblems({ inputs }: Resource): Generator<string> {
     yield `a period of ${period} seconds is not offered`;
   }
   if (Number(period ?? 60) * periods > 7 * 86_400) yield "it looks back longer than a week";
+  if (filledLate(inputs) && !(Number(datapointsToAlarm ?? periods) < periods)) {
+    yield "its newest period may be filled before its number arrives: fewer points than periods";
+  }
   if (Number(datapointsToAlarm ?? 1) > periods) yield "it wants more points than it looks at";
   if (statistic !== undefined && !statistics.includes(String(statistic))) {
     yield `there is no statistic ${statistic}`;

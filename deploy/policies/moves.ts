@@ -81,10 +81,16 @@ export const moved: readonly Moved[] = [
     by: "rotation writes versions, failover puts the region's own address in",
   },
   {
+    kind: "secretsmanager/secretRotation",
+    name: /SecretRotation$/,
+    fields: ["rotationLambdaArn", "rotationRules"],
+    by: "after a failover the secret is rotated in the other region, and a rebuild makes a replica of it",
+  },
+  {
     kind: "elasticache/replicationGroup",
     name: /^CacheIn/,
-    fields: ["authToken", "authTokenUpdateStrategy"],
-    by: "rotation",
+    fields: ["authToken", "authTokenUpdateStrategy", "engineVersion"],
+    by: "rotation changes the token; AWS upgrades the version, and going back would replace the cache",
   },
   {
     kind: "dynamodb/tableItem",

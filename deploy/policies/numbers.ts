@@ -1,7 +1,7 @@
 import { architectureOf, kernel } from "../../stacks/image.ts";
 import type { Policy, Violation } from "../policies.ts";
 import type { Recording, Resource } from "../recording.ts";
-import { releaseAlarms } from "../release-plan.ts";
+import { preferencesOf, releaseAlarms } from "../release-plan.ts";
 import { inputOf, listOf, present, resourcesOf, unlike } from "./resources.ts";
 
 /** What was promised for production, by resource. Zones are three, so two in each are six. */
@@ -128,6 +128,18 @@ const bounds = (group: Resource): Violation[] => {
     : [{ resource: group.name, problem: `${least}, ${wanted} and ${most} are out of order` }];
 };
 
+/** Whom Auto Scaling does not call sick yet must not be the reason that an old instance goes. */
+const warmUp = (group: Resource): Violation[] => {
+  const grace = number(group, "healthCheckGracePeriod");
+  return [true, false]
+    .map((isFirst) => Number(preferencesOf(isFirst, []).InstanceWarmup))
+    .filter((warmup) => !(warmup > grace))
+    .map((warmup) => ({
+      resource: group.name,
+      problem: `a release would go on after ${warmup} s, and a sick instance is none for ${grace} s`,
+    }));
+};
+
 /**
  * A release needs its alarms: AWS does not begin a refresh that watches one it lacks. And a deployment must
  * not refresh by itself, since the provider saves the new version first, so that a rollback would go to
@@ -136,6 +148,7 @@ const bounds = (group: Resource): Violation[] => {
 const releases = (recording: Recording): Violation[] => {
   const alarms = resourcesOf(recording, "cloudwatch/metricAlarm");
   return resourcesOf(recording, "autoscaling/group").flatMap((group) => [
+    ...warmUp(group),
     ...(group.inputs.instanceRefresh
       ? [{ resource: group.name, problem: "a refresh of the provider rolls back to nothing older" }]
       : []),

@@ -105,6 +105,11 @@ const implied: readonly Implied[] = [
     source: "Secret encryption and decryption in AWS Secrets Manager",
   },
   {
+    call: "secretsmanager:RotateSecret",
+    takes: ["lambda:InvokeFunction function rotation"],
+    source: "RotateSecret in the API reference of Secrets Manager, Required permissions",
+  },
+  {
     call: "rds:CreateDBInstanceReadReplica",
     takes: [
       "rds:CreateDBInstanceReadReplica groups of a replica",
@@ -151,7 +156,7 @@ const ownServices: readonly { action: string; about: string; because: string }[]
     "ec2:AssignPrivateIpAddresses",
     "ec2:UnassignPrivateIpAddresses",
   ].map((action) => ({ action, about: "*", because: "Lambda places it in the network" })),
-  ...["failover", "remediation"].flatMap((job) =>
+  ...["failover", "remediation", "retirement"].flatMap((job) =>
     ["lambda:CheckpointDurableExecution", "lambda:GetDurableExecutionState"].map((action) => ({
       action,
       about: `execution ${job}`,

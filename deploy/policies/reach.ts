@@ -157,7 +157,10 @@ const doors: Readonly<Record<string, readonly [from: string, port: number | "app
     ["ApplicationGroup", 5432],
     ["FunctionGroup", 5432],
   ],
-  CacheGroup: [["ApplicationGroup", 6379]],
+  CacheGroup: [
+    ["ApplicationGroup", 6379],
+    ["FunctionGroup", 6379],
+  ],
   FunctionGroup: [],
   NoGroup: [],
 };

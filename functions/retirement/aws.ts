@@ -6,6 +6,7 @@ import {
 } from "@aws-sdk/client-auto-scaling";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { clientOptions, invocation, perRegion } from "../../shared/clients.ts";
+import { usualOverlap } from "../../shared/config-rotation.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
 import { declareFreeze, endFreeze } from "../../shared/freeze.ts";
@@ -14,6 +15,7 @@ import { dynamodbJournal, journal } from "../../shared/journal.ts";
 import { escalation } from "../../shared/message.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
+import { replacementWarmupSeconds } from "../../shared/warmup.ts";
 import type { Logins } from "../database/decide.ts";
 import type { Ports, Told } from "./retirement.ts";
 
@@ -24,8 +26,6 @@ interface RetiredLink extends Record<string, unknown> {
   autoScalingGroup: string;
 }
 
-/** What the operator's file does not say otherwise. */
-const usual = { holdSeconds: 600, deadlineSeconds: 86_400 };
 /** While instances are replaced; declared anew for each round. */
 const holdSeconds = 3600;
 
@@ -43,8 +43,8 @@ export const retirementPorts = (runtime: Runtime): Ports => {
     clock: runtime.clock,
     regions: both,
     policy: {
-      holdSeconds: policy?.holdSeconds ?? usual.holdSeconds,
-      deadlineSeconds: policy?.deadlineSeconds ?? usual.deadlineSeconds,
+      holdSeconds: policy?.holdSeconds ?? usualOverlap.holdSeconds,
+      deadlineSeconds: policy?.deadlineSeconds ?? usualOverlap.deadlineSeconds,
     },
     ask: (region, question, { secret, token }) =>
       functions.ask<Told>(region, link.rotation, { do: question, secret, token }),
@@ -107,6 +107,7 @@ const fleets = (
       const Preferences = {
         MinHealthyPercentage: 100,
         MaxHealthyPercentage: 110,
+        InstanceWarmup: replacementWarmupSeconds,
         SkipMatching: false,
       };
       const start = new StartInstanceRefreshCommand({ AutoScalingGroupName, Preferences });

@@ -1,3 +1,4 @@
+import { journalPrefix } from "../../shared/again.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ensure } from "../../shared/ensure.ts";
 import type { EntryKind } from "../../shared/journal.ts";
@@ -5,10 +6,13 @@ import type { Refusal } from "../../shared/outcome.ts";
 import { observed, sentence } from "../../shared/outcome.ts";
 import type { Steps } from "../../shared/steps.ts";
 import type { Looked, Order, Policy } from "./decide.ts";
-import { quietSince, whoIsLeft } from "./decide.ts";
+import { mostLooks, passes, pauseSeconds, quietSince, whoIsLeft } from "./decide.ts";
 
-/** What the rotation function answers. `idle` is the login that the rotation has put out of use. */
-export type Told = { did: string; idle?: string } | { refused: Refusal };
+/**
+ * What the rotation function answers. `idle` is the login that the rotation has put out of use;
+ * `restSeconds`, for how long what the old value has made is still shown to the platform.
+ */
+export type Told = { did: string; idle?: string; restSeconds?: number } | { refused: Refusal };
 export type Asked = "prove" | "promote" | "retire";
 
 /** How far a region's fleet is with reading the new value. */
@@ -59,10 +63,11 @@ type Ending = Pick<Result, "end" | "notes">;
 export const retireOld = async (steps: Steps, ports: Ports, order: Order): Promise<Result> => {
   const startedAt = await steps.step("begin", async () => Math.floor(ports.clock.now()));
   const ending = await attempted({ steps, ports, order, startedAt });
-  const { run, secret } = order;
+  const { run, secret, again = 0 } = order;
   await steps.step("end", async () => {
     const text = ending.notes.join(" ");
-    await ports.record(run, { key: `ended: ${ending.end}`, kind: "did", text: text || secret });
+    const key = `${journalPrefix(again)}ended: ${ending.end}`;
+    await ports.record(run, { key, kind: "did", text: text || secret });
     await ports.letGo(run);
     if (ending.end !== "needs-human") return;
     await ports.page(run, `${secret}: the old value is still valid. ${text}`);
@@ -80,10 +85,10 @@ const attempted = async (work: Work): Promise<Ending> => {
 };
 
 const carried = async (work: Work): Promise<Ending> => {
-  const { ports, order } = work;
+  const { ports } = work;
   const [here = "", ...others] = ports.regions;
   const first = await proven(work, here, finishSeconds);
-  if (!("did" in first)) {
+  if ("refused" in first) {
     // The label never moved: AWSCURRENT is what it was, and Secrets Manager goes on or gives up.
     return { end: "not-finished", notes: [first.refused.reason] };
   }
@@ -93,7 +98,9 @@ const carried = async (work: Work): Promise<Ending> => {
   }
   const spread = await propagated(work, "add");
   if (spread) return spread;
-  const promotion = await work.steps.step("promote", () => ports.ask(here, "promote", order));
+  const isOver = (refusal: Refusal) => !passes(refusal);
+  const promoting = { region: here, question: "promote" as const, isOver, seconds: left(work) };
+  const promotion = await asked(work, promoting);
   if ("refused" in promotion) return needsHuman([promotion.refused.reason]);
   if (promotion.did !== nothingToPromote) {
     const again = await propagated(work, "promote");
@@ -101,7 +108,14 @@ const carried = async (work: Work): Promise<Ending> => {
   }
   const quiet = await unused(work, first.idle);
   if (quiet) return quiet;
-  return retired(work, here);
+  return retired(await rested(work, first.restSeconds ?? 0), here);
+};
+
+/** A session outlives the key that has signed it: for so long the old one only has to open. */
+const rested = async (work: Work, seconds: number): Promise<Work> => {
+  if (seconds === 0) return work;
+  await work.steps.rest("until nothing made by the old value is shown", seconds);
+  return { ...work, startedAt: work.startedAt + seconds * 1000 };
 };
 
 /** As the rotation function says it for a secret that is no ring. */
@@ -115,22 +129,52 @@ const needsHuman = (notes: string[]): Ending => ({ end: "needs-human", notes });
 const left = ({ ports, startedAt }: Work): number =>
   Math.max(1, (startedAt - ports.clock.now()) / 1000 + ports.policy.deadlineSeconds);
 
-/** The new value is current in `region` and has just been used there. */
-const proven = async ({ steps, ports, order }: Work, region: string, seconds: number) => {
-  const found = await ensure<Told>(steps, ports.clock, {
-    name: `prove in ${region}`,
-    observe: () => ports.ask(region, "prove", order),
-    satisfied: (told) => "did" in told,
-    due: () => false,
-    act: async () => undefined,
-    within: { seconds: Math.ceil(seconds), everySeconds: 20 },
+/**
+ * Asks a region until it says that it is done, or something that will not pass, for `seconds` at the most.
+ * No answer is tried again as well: each of the questions may be repeated.
+ */
+const asked = async (
+  { steps, ports, order }: Work,
+  { region, question, isOver, seconds }: Asking,
+): Promise<Told> => {
+  const until = await steps.step(`${question} in ${region}`, async () => {
+    return Math.floor(ports.clock.now()) + Math.ceil(seconds) * 1000;
   });
-  if (found.is === "ensured") return found.seen;
-  const last = found.is === "late" ? found.last : undefined;
-  const why = last?.known && "refused" in last.value ? last.value.refused.reason : undefined;
-  const unknown = last && !last.known ? last.why : "nobody knows";
-  return { refused: { code: "not-proven", reason: why ?? `It could not be proven: ${unknown}.` } };
+  let told: Told = { refused: { code: "unknown", reason: "Nobody was asked." } };
+  for (let look = 1; look <= mostLooks; look += 1) {
+    const seen = await steps.step(`${question} in ${region} #${look}`, async () => {
+      const answer = await observed(region, ports.clock.now, () =>
+        ports.ask(region, question, order),
+      );
+      return { at: Math.floor(ports.clock.now()), told: answer.known ? answer.value : answer.why };
+    });
+    told = typeof seen.told === "string" ? unanswered(region, seen.told) : seen.told;
+    if ("did" in told || (typeof seen.told !== "string" && isOver(told.refused))) return told;
+    if (seen.at >= until) return told;
+    const pause = Math.min(pauseSeconds(look, seconds), Math.ceil((until - seen.at) / 1000));
+    await steps.rest(`${question} in ${region} rest #${look}`, pause);
+  }
+  return told;
 };
+
+interface Asking {
+  region: string;
+  question: Asked;
+  /** Whether a refusal will not pass. */
+  isOver(refusal: Refusal): boolean;
+  seconds: number;
+}
+
+const unanswered = (region: string, why: string): Told => ({
+  refused: { code: "unknown", reason: `${region} could not be asked: ${why}.` },
+});
+
+/** The new value is current in `region` and has just been used there. */
+const proven = (work: Work, region: string, seconds: number): Promise<Told> =>
+  asked(work, { region, question: "prove", isOver: () => false, seconds });
+
+/** Looks at a fleet cost two operations for each 40 s, and an execution has 3,000 in all. */
+const fleetSeconds = 14_400;
 
 /** Every instance of every region has been started since, and so has read the new value. */
 const propagated = async (work: Work, what: string): Promise<Ending | undefined> => {
@@ -146,7 +190,11 @@ const propagated = async (work: Work, what: string): Promise<Ending | undefined>
       satisfied: ({ status }) => status === "done",
       due: ({ status }) => status !== "under-way",
       act: () => ports.replaceFleet(region),
-      within: { seconds: Math.ceil(left(work)), everySeconds: 20, actAgainAfterSeconds: 300 },
+      within: {
+        seconds: Math.ceil(Math.min(left(work), fleetSeconds)),
+        everySeconds: 20,
+        actAgainAfterSeconds: 300,
+      },
     });
     if (found.is !== "ensured") {
       return needsHuman([`The instances of ${region} were not all replaced in time.`]);
@@ -156,15 +204,16 @@ const propagated = async (work: Work, what: string): Promise<Ending | undefined>
 };
 
 const lookSeconds = 60;
+const usageLooks = 500;
 
 /** Nobody is on the old login in any region, for the whole hold time. */
 const unused = async (work: Work, idle: string | undefined): Promise<Ending | undefined> => {
   const { steps, ports, startedAt } = work;
   const { holdSeconds, deadlineSeconds } = ports.policy;
-  const every = Math.max(lookSeconds, Math.ceil(deadlineSeconds / mostLooks));
+  const every = Math.max(lookSeconds, Math.ceil(deadlineSeconds / usageLooks));
   let since: number | null = null;
   let looked: Looked = [];
-  for (let look = 1; look <= mostLooks; look += 1) {
+  for (let look = 1; look <= usageLooks; look += 1) {
     const seen = await steps.step(`look #${look}`, async () => ({
       at: Math.floor(ports.clock.now()),
       looked: await lookAt(ports, idle),
@@ -180,9 +229,6 @@ const unused = async (work: Work, idle: string | undefined): Promise<Ending | un
   ]);
 };
 
-/** A durable execution keeps a few thousand operations at the most. */
-const mostLooks = 500;
-
 const lookAt = (ports: Ports, idle: string | undefined): Promise<Looked> =>
   Promise.all(
     ports.regions.map(async (region) => {
@@ -193,9 +239,9 @@ const lookAt = (ports: Ports, idle: string | undefined): Promise<Looked> =>
     }),
   );
 
-const retired = async (work: Work, here: string): Promise<Ending> => {
-  const { steps, ports, order } = work;
-  const told = await steps.step("retire", () => ports.ask(here, "retire", order));
+const retired = async (work: Work, region: string): Promise<Ending> => {
+  const isOver = (refusal: Refusal) => !passes(refusal);
+  const told = await asked(work, { region, question: "retire", isOver, seconds: left(work) });
   if ("did" in told) return { end: "retired", notes: [told.did] };
   return needsHuman([told.refused.reason]);
 };

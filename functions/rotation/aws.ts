@@ -1,6 +1,8 @@
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { standingOf } from "../../shared/abort.ts";
+import { againOf, executionName } from "../../shared/again.ts";
 import { clientOptions, invocation } from "../../shared/clients.ts";
+import { usualOverlap } from "../../shared/config-rotation.ts";
 import type { Coordination } from "../../shared/coordination.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { declareFreeze, endFreeze, readFreezes } from "../../shared/freeze.ts";
@@ -12,14 +14,14 @@ import { advanceFlight, markSent, readFlight, takeFlight } from "../../shared/ro
 import type { Authenticate, Connect, Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import type { CacheLink } from "./cache-aws.ts";
-import { cachePort } from "./cache-aws.ts";
-import { databaseLogin } from "./kinds/database-login.ts";
+import { cachePort, loginElsewhere } from "./cache-aws.ts";
+import { credentialOf, databaseLogin } from "./kinds/database-login.ts";
 import { databaseMaster } from "./kinds/database-master.ts";
 import { redisAuth } from "./kinds/redis-auth.ts";
 import { encryptionRing, signingRing } from "./kinds/rings.ts";
 import { slackSigning } from "./kinds/slack-signing.ts";
-import type { Kind, KindName, Tools } from "./kinds.ts";
-import type { Credential, Server } from "./logins.ts";
+import type { Kind, KindName, Told, Tools } from "./kinds.ts";
+import type { Credential, Logins, Server } from "./logins.ts";
 import { loginsOf } from "./logins.ts";
 import type { Ports, Registered } from "./ports.ts";
 import type { SecretPorts } from "./secrets-aws.ts";
@@ -64,6 +66,8 @@ export const rotationPorts = (
     ...secrets,
     registered: (secret) => registeredIn(link, secret),
     tools: toolsOf(runtime, link, secrets, ways),
+    readAtOrigin: (secret, version) =>
+      secretPorts(runtime, otherThan(runtime)).read(secret, version),
     readPause: () => readPause(table),
     repairUnderWay: async () => {
       const attempt = (await readIncident(table, region))?.incident.attempt;
@@ -78,8 +82,16 @@ export const rotationPorts = (
       return "refused" in held ? held.refused : undefined;
     },
     letGo: (run) => endFreeze(table, region, { what: "rotation", by: run }, now()),
-    startRetirement: (order) => invoke.tell(region, link.retirement, order, order.run),
+    startRetirement: (order) => {
+      const execution = executionName(order.run, order.again);
+      return invoke.tell(region, link.retirement, order, execution);
+    },
   };
+};
+
+const otherThan = (runtime: Runtime): string => {
+  const { primary, standby } = runtime.config.regions;
+  return regionOf(runtime) === primary ? standby : primary;
 };
 
 /** The event of Secrets Manager has the ARN, which ends in a hyphen and six characters of its own. */
@@ -98,14 +110,14 @@ const flights = (
     takeFlight(table, { ...wanted, untilMilliseconds: now() + exchangeSeconds * 1000 }, now()),
   readFlight: (scope) => readFlight(table, scope),
   advanceFlight: (flight, phase) => advanceFlight(table, flight, phase),
-  markSent: (flight) => markSent(table, flight, now()),
+  markSent: (flight, place) => markSent(table, flight, place, now()),
 });
 
 const records = (
   runtime: Runtime,
   region: string,
   table: Coordination,
-): Pick<Ports, "readFreezes" | "record"> => {
+): Pick<Ports, "readFreezes" | "record" | "retirementsEnded"> => {
   const tables = new DynamoDBClient(clientOptions(runtime, region));
   const { name: journalTable } = linked<{ name: string }>(runtime, "JournalTable");
   const book = () => journal(dynamodbJournal(tables, journalTable));
@@ -116,6 +128,13 @@ const records = (
         const { begun, ended } = standingOf(await book().read(run));
         return begun && !ended;
       }),
+    retirementsEnded: async (run) => {
+      const entries = await book().read(run);
+      const ended = entries.filter(({ key }) =>
+        /(^|: )ended: (needs-human|not-finished)$/.test(key),
+      );
+      return Math.max(0, ...ended.map(({ key }) => againOf(key) + 1));
+    },
     // Anew each time as well: the durable half writes the same run.
     record: async (run, { data, ...line }) => {
       const atMilliseconds = Math.floor(runtime.clock.now());
@@ -133,26 +152,52 @@ const toolsOf =
     secrets: SecretPorts,
     { connect, authenticate }: { connect: Connect; authenticate: Authenticate },
   ): Ports["tools"] =>
-  (markOf) => {
+  (about, markOf) => {
     const { host, port, database: name, tls, logins, ownerSecret } = link.database;
     const database = loginsOf(connect, { host, port, database: name, tls });
+    const cache = cachePort(runtime, regionOf(runtime), link.cache, authenticate);
+    const functions = invoker(runtime, invocation);
+    // As Lambda tells it; functions of the same names are in both regions.
+    const { AWS_LAMBDA_FUNCTION_NAME: self = "rotation" } = runtime.environment;
     const tools: Tools = {
       random: runtime.random,
       now: runtime.clock.now,
       sleep: (milliseconds) => runtime.clock.sleep(milliseconds),
       database,
       logins,
-      owner: () => ownerOf(secrets, ownerSecret),
-      cache: cachePort(runtime, regionOf(runtime), link.cache, authenticate),
+      owner: () => ownerOf(secrets, ownerSecret, database),
+      sessionSeconds: runtime.config.rotation?.sessionSeconds ?? usualOverlap.sessionSeconds,
+      cache,
+      caches: async () => {
+        const { replicas } = await secrets.describe(about.secret);
+        const others = replicas.map(({ region }) => {
+          const ask = (question: object) => functions.ask<Told>(region, self, question);
+          return cachePort(runtime, region, link.cache, loginElsewhere(ask, about));
+        });
+        return [cache, ...others];
+      },
       markSent: markOf,
     };
     return tools;
   };
 
-const ownerOf = async (secrets: SecretPorts, secret: string): Promise<Credential> => {
-  const { username, password } = await secrets.current(secret);
-  if (typeof username !== "string" || typeof password !== "string") {
-    throw new Error(`secret ${secret} has no "username" and "password"`);
-  }
-  return { username, password };
+/**
+ * AWSCURRENT, or AWSPENDING while a rotation of the owner is stuck between the change of the password and
+ * the move of the label.
+ */
+const ownerOf = async (
+  secrets: SecretPorts,
+  secret: string,
+  database: Logins,
+): Promise<Credential> => {
+  const found = await secrets.labelled(secret, "AWSCURRENT");
+  if (!found) throw new Error(`secret ${secret} has no AWSCURRENT`);
+  const current = credentialOf(found);
+  const answer = await database.login(current);
+  // Who cannot be reached, or is fenced, is so with any password.
+  if (answer.is !== "refused") return current;
+  const next = await secrets.labelled(secret, "AWSPENDING");
+  if (!next) return current;
+  const pending = credentialOf(next);
+  return (await database.login(pending)).is === "in" ? pending : current;
 };

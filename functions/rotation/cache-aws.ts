@@ -4,8 +4,11 @@ import {
   ModifyReplicationGroupCommand,
 } from "@aws-sdk/client-elasticache";
 import { clientOptions } from "../../shared/clients.ts";
-import type { Authenticate, Runtime } from "../../shared/runtime.ts";
-import type { CachePort } from "./cache.ts";
+import { sentence } from "../../shared/outcome.ts";
+import type { Runtime } from "../../shared/runtime.ts";
+import type { CacheAnswer, CachePort } from "./cache.ts";
+import { digestOf } from "./cache.ts";
+import type { Told } from "./kinds.ts";
 
 export interface CacheLink {
   group: string;
@@ -16,12 +19,32 @@ export interface CacheLink {
 /** ROTATE may not be sent twice, not even by the client: a second try is ours to decide on. */
 const once = { attempts: 1, connectSeconds: 2, answerSeconds: 10 };
 
-/** The replication group of `region`, by the endpoint that was deployed. */
+/** How somebody gets in at the cache of another region: its own rotation function is in its network. */
+export const loginElsewhere =
+  (
+    ask: (question: object) => Promise<Told>,
+    { secret, token: version }: { secret: string; token: string },
+  ): Login =>
+  async (_link, token) => {
+    const digest = token === null ? null : digestOf(version, token);
+    try {
+      const told = await ask({ do: "login", secret, token: version, digest });
+      if ("did" in told) return { is: "in" };
+      const { code, reason } = told.refused;
+      return { is: code === "refused" ? "refused" : "unreachable", why: reason };
+    } catch (error) {
+      return { is: "unreachable", why: sentence(error) };
+    }
+  };
+
+type Login = (link: CacheLink, token: string | null) => Promise<CacheAnswer>;
+
+/** The replication group of `region`, which has the same name in each. */
 export const cachePort = (
   runtime: Runtime,
   region: string,
   link: CacheLink | undefined,
-  authenticate: Authenticate,
+  login: Login,
 ): CachePort => {
   const reader = new ElastiCacheClient(clientOptions(runtime, region));
   const changer = new ElastiCacheClient(clientOptions(runtime, region, once));
@@ -30,7 +53,8 @@ export const cachePort = (
     return link;
   };
   return {
-    login: (token) => authenticate(named(), token),
+    region,
+    login: (token) => login(named(), token),
     standing: async () => {
       const ReplicationGroupId = named().group;
       const command = new DescribeReplicationGroupsCommand({ ReplicationGroupId });

@@ -1,3 +1,4 @@
+import { sha256 } from "../../shared/canonical.ts";
 import type { Authenticated } from "../../shared/runtime.ts";
 
 /** How an AUTH with a token ended. */
@@ -16,9 +17,13 @@ export interface CacheStanding {
 
 /** The replication group and its endpoint. */
 export interface CachePort {
+  region: string;
   /** AUTH and PING; null is no token at all. */
   login(token: string | null): Promise<CacheAnswer>;
   standing(): Promise<CacheStanding>;
   /** ROTATE adds a token, SET leaves only that one. */
   change(token: string, strategy: "ROTATE" | "SET"): Promise<void>;
 }
+
+/** Names a cache's token in the rotation that makes version `version`, without telling it. */
+export const digestOf = (version: string, token: string): string => sha256(`${version} ${token}`);

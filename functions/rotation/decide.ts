@@ -25,6 +25,11 @@ export const question = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("promote"), ...about }),
   /** Ends the validity of the value before. */
   z.strictObject({ do: z.literal("retire"), ...about }),
+  /**
+   * AUTH and PING in this region, with the token of that version of the secret that has this digest; null is
+   * no token. Only who is in the region's network can reach its cache.
+   */
+  z.strictObject({ do: z.literal("login"), ...about, digest: z.nullable(z.string()) }),
   /** Recognises a rotation that got stuck and mends it, or begins one. */
   z.strictObject({ do: z.literal("begin"), ...about, reason: z.string(), by: z.string() }),
 ]);
@@ -79,14 +84,6 @@ export const judgeReplicas = ({ replicas }: Described): Refusal | undefined => {
   const list = failed.map(({ region, message }) => `${region} (${message || "no reason given"})`);
   const reason = `The secret does not reach its replica in ${list.join(", ")}.`;
   return { code: "replica-failed", reason };
-};
-
-/** Nobody tells the other region's cache yet, and its fleet would read a token that it does not take. */
-export const judgeRegions = ({ replicas }: Described): Refusal | undefined => {
-  if (replicas.length === 0) return undefined;
-  const list = replicas.map(({ region }) => region).join(", ");
-  const reason = `The cache in ${list} would not take the new token: change both by hand.`;
-  return { code: "other-region", reason };
 };
 
 export type Stuck =

@@ -15,9 +15,9 @@ export type SecretValue = Record<string, unknown>;
 
 /**
  * What a step found or did, in a sentence; or why it did not do it. `idle` is the login that the value
- * proven has put out of use.
+ * proven has put out of use; `restSeconds`, for how long what the old one has made is still shown.
  */
-export type Told = { did: string; idle?: string } | { refused: Refusal };
+export type Told = { did: string; idle?: string; restSeconds?: number } | { refused: Refusal };
 
 export const did = (text: string): Told => ({ did: text });
 export const refuse = (code: string, reason: string): { refused: Refusal } => ({
@@ -34,12 +34,18 @@ export interface Tools {
   logins: readonly string[];
   /** Who may change their passwords. */
   owner(): Promise<Credential>;
+  /** For so long somebody may show what a signing key has made: the longest life of a session or token. */
+  sessionSeconds: number;
   cache: CachePort;
+  /** That of this region, and those of all regions that the secret is replicated to. */
+  caches(): Promise<readonly CachePort[]>;
   /**
-   * Keeps that a token is about to be sent, before it is: false when another one was sent and was never
-   * settled, so that a further one would push out the one in use.
+   * Keeps that a token is about to be sent to a region, before it is: refused when another one was sent and
+   * was never settled, so that a further one would push out the one in use.
    */
-  markSent(): Promise<{ isFirst: boolean; sentAtMilliseconds: number } | { refused: Refusal }>;
+  markSent(
+    region: string,
+  ): Promise<{ isFirst: boolean; sentAtMilliseconds: number } | { refused: Refusal }>;
 }
 
 /** Two versions of a secret. */
@@ -54,8 +60,6 @@ export interface Change {
  */
 export interface Kind {
   name: KindName;
-  /** What takes the value stands in each region by itself: where a replica is, it has to be told as well. */
-  isInEveryRegion?: true;
   /** Whether the fleet has to read the new value before anything is retired. */
   isReadByFleet: boolean;
   /** Made once; kept in AWSPENDING before anything is done with it. */

@@ -30,7 +30,9 @@ export interface Ports {
   dropPending(secret: string, version: string): Promise<void>;
   /** Asks Secrets Manager for a rotation; false when it goes on with an earlier one. */
   askForRotation(secret: string, token: string): Promise<boolean>;
-  tools(mark: () => Promise<Marked>): Tools;
+  tools(about: Pick<Flight, "secret" | "token">, mark: (region: string) => Promise<Marked>): Tools;
+  /** The version as the region has it that the secret is replicated from; undefined as with `read`. */
+  readAtOrigin(secret: string, version: string): Promise<SecretValue | undefined>;
   readPause(): Promise<Pause>;
   readFreezes(): Promise<Freeze[]>;
   /** A repair that is at work in this region, by its name. */
@@ -41,12 +43,19 @@ export interface Ports {
     flight: Pick<Flight, "scope" | "run">,
     phase: "overlap" | "ended",
   ): Promise<boolean>;
-  markSent(flight: Pick<Flight, "scope" | "run" | "token">): Promise<Marked>;
+  markSent(flight: Pick<Flight, "scope" | "run" | "token">, region: string): Promise<Marked>;
   /** Holds repairs back for a while; refused while another rotation does. */
   hold(run: string, reason: string): Promise<Refusal | undefined>;
   letGo(run: string): Promise<void>;
-  /** Starts whoever ends the overlap. Started twice it is one. */
-  startRetirement(order: { run: string; secret: string; token: string }): Promise<void>;
+  /** Starts execution `again` of whoever ends the overlap. Started twice it is one. */
+  startRetirement(order: {
+    run: string;
+    secret: string;
+    token: string;
+    again: number;
+  }): Promise<void>;
+  /** How many executions have ended without it, by the journal of the run. */
+  retirementsEnded(run: string): Promise<number>;
   record(
     run: string,
     line: { key: string; kind: EntryKind; text: string; data?: object },

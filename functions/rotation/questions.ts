@@ -1,9 +1,12 @@
 import { sha256 } from "../../shared/canonical.ts";
+import type { Flight } from "../../shared/rotation.ts";
+import { digestOf } from "./cache.ts";
 import type { Question } from "./decide.ts";
 import { holderOf, judgeStuck } from "./decide.ts";
 import type { SecretValue, Told } from "./kinds.ts";
 import { did, refuse } from "./kinds.ts";
 import type { Work } from "./rotation.ts";
+import { carryOn } from "./rotation.ts";
 
 /**
  * The ids of the versions that follow on one of a ring, in order: known beforehand, so that a repeated call
@@ -22,6 +25,8 @@ export const answerQuestion = (work: Work, question: Question): Promise<Told> =>
       return promote(work);
     case "retire":
       return retire(work);
+    case "login":
+      return login(work, question.digest);
     case "begin":
       return begin(work, question);
   }
@@ -110,12 +115,39 @@ const retire = async (work: Work): Promise<Told> => {
   return told;
 };
 
+/** Which version is meant is said by a digest, so that no token is ever in what functions tell each other. */
+const login = async ({ ports, name, token, tools }: Work, digest: string | null): Promise<Told> => {
+  const meant = digest === null ? null : await meantBy({ ports, name, token }, digest);
+  if (meant === undefined) {
+    return refuse("unreachable", `No version of ${name} that is known here is meant.`);
+  }
+  const answer = await tools.cache.login(meant);
+  return answer.is === "in" ? did("It is taken.") : refuse(answer.is, answer.why);
+};
+
+const meantBy = async (
+  { ports, name, token }: Pick<Work, "ports" | "name" | "token">,
+  digest: string,
+): Promise<string | undefined> => {
+  const { stages } = await ports.describe(name);
+  for (const version of new Set([token, ...Object.keys(stages)])) {
+    // It is not said of a replica whether it gets a version that is pending only.
+    const here = await ports.read(name, version);
+    const value = here ?? (version === token ? await ports.readAtOrigin(name, version) : undefined);
+    const found = value?.token;
+    if (typeof found === "string" && digestOf(token, found) === digest) return found;
+  }
+  return undefined;
+};
+
 /** Mends what a rotation that failed has left, and begins one or has that one go on. */
 const begin = async (
   work: Work,
   { by, reason }: Extract<Question, { do: "begin" }>,
 ): Promise<Told> => {
   const { ports, run, name, token, scope } = work;
+  const before = await ports.readFlight(scope);
+  if (before?.phase === "overlap") return carriedOn(work, before, by);
   const described = await ports.describe(name);
   const pending = holderOf(described, "AWSPENDING");
   const hasContent = pending !== undefined && (await ports.read(name, pending)) !== undefined;
@@ -138,4 +170,18 @@ const begin = async (
   const isNew = await ports.askForRotation(name, token);
   if (!isNew) return did(`An earlier rotation of ${name} was not complete: it goes on.`);
   return did(stuck.is === "empty" ? "Mended an empty version, and began anew." : "It has begun.");
+};
+
+/** The end of the last overlap comes first; whoever asks for a rotation asks for that as well. */
+const carriedOn = async ({ ports }: Work, flight: Flight, by: string): Promise<Told> => {
+  const { run, scope } = flight;
+  const isAgain = await carryOn(ports, flight);
+  if (!isAgain) {
+    const reason = `The old value of ${run} is not retired yet: one rotation of the ${scope} at a time.`;
+    return refuse("in-overlap", reason);
+  }
+  const again = await ports.retirementsEnded(run);
+  const text = `${by} had the end of the overlap looked for again.`;
+  await ports.record(run, { key: `again ${again}: asked`, kind: "asked", text });
+  return did(`The overlap of ${run} is carried on. Ask again when its old value is retired.`);
 };

@@ -1,9 +1,10 @@
 import { whileFrozen } from "../../shared/freeze.ts";
 import type { Refusal } from "../../shared/outcome.ts";
 import { whilePaused } from "../../shared/pause.ts";
+import type { Flight } from "../../shared/rotation.ts";
 import { rotationRun } from "../../shared/rotation.ts";
 import type { RotationRequest, Step } from "./decide.ts";
-import { judgeRegions, judgeReplicas, judgeVersions } from "./decide.ts";
+import { judgeReplicas, judgeVersions } from "./decide.ts";
 import type { SecretValue, Told, Tools } from "./kinds.ts";
 import { did, refuse } from "./kinds.ts";
 import type { Ports, Registered } from "./ports.ts";
@@ -29,7 +30,9 @@ export const rotate = async (ports: Ports, event: RotationRequest): Promise<Told
   if (!registered) return refuse("not-ours", `${secret} is no secret that is rotated here.`);
   const { name, scope } = registered;
   const run = rotationRun(name, token);
-  const tools = ports.tools(() => ports.markSent({ scope, run, token }));
+  const tools = ports.tools({ secret: name, token }, (region) =>
+    ports.markSent({ scope, run, token }, region),
+  );
   const work: Work = { ...registered, ports, run, token, tools };
   if (!isStep) return answerQuestion(work, event);
   const told = await perform(work, event.Step);
@@ -152,16 +155,29 @@ const finish = async (work: Work, change: Change, current: string): Promise<Told
 };
 
 const toOverlap = async ({ ports, run, name, token, scope }: Work): Promise<void> => {
-  await ports.startRetirement({ run, secret: name, token });
+  await carryOn(ports, { run, secret: name, token });
   const flight = await ports.readFlight(scope);
   if (flight?.run === run && flight.phase === "exchange") {
     await ports.advanceFlight({ scope, run }, "overlap");
   }
 };
 
+/**
+ * Has the end of an overlap looked for, by the execution that is at work, or by the next one if that has
+ * given up. True when there had been one that gave up.
+ */
+export const carryOn = async (
+  ports: Ports,
+  { run, secret, token }: Pick<Flight, "run" | "secret" | "token">,
+): Promise<boolean> => {
+  const again = await ports.retirementsEnded(run);
+  await ports.startRetirement({ run, secret, token, again });
+  return again > 0;
+};
+
 /** Why nothing may be begun at the moment. Read before each change. */
 const unlessFree = async (work: Work): Promise<Refusal | undefined> => {
-  const { ports, kind, run, name, token, scope } = work;
+  const { ports, run, name, token, scope } = work;
   const paused = whilePaused(await ports.readPause());
   if (paused) return paused;
   // Another rotation is kept apart below, by what it holds.
@@ -169,11 +185,14 @@ const unlessFree = async (work: Work): Promise<Refusal | undefined> => {
   if (frozen) return frozen;
   const repair = await ports.repairUnderWay();
   if (repair) return { code: "repair", reason: `${repair} is at work: one change at a time.` };
-  const described = await ports.describe(name);
-  const apart = kind.isInEveryRegion ? judgeRegions(described) : undefined;
-  const replicas = apart ?? judgeReplicas(described);
+  const replicas = judgeReplicas(await ports.describe(name));
   if (replicas) return replicas;
   const taken = await ports.takeFlight({ scope, run, secret: name, token });
-  if ("refused" in taken) return taken.refused;
+  if ("refused" in taken) {
+    const flight = await ports.readFlight(scope);
+    // An overlap that was left to people would hold back this rotation and all that come: look again.
+    if (flight?.phase === "overlap") await carryOn(ports, flight);
+    return taken.refused;
+  }
   return ports.hold(run, `${name} gets a new value`);
 };

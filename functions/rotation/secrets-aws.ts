@@ -18,7 +18,10 @@ import type { Ports } from "./ports.ts";
 export type SecretPorts = Pick<
   Ports,
   "describe" | "read" | "put" | "moveCurrent" | "dropPending" | "askForRotation"
-> & { current(secret: string): Promise<SecretValue> };
+> & {
+  /** Undefined when no version has the label, or that version has no content. */
+  labelled(secret: string, label: string): Promise<SecretValue | undefined>;
+};
 
 /** The secrets of one region, in the words of rotation. No value of theirs is ever in an error. */
 export const secretPorts = (runtime: Runtime, region: string): SecretPorts => {
@@ -29,6 +32,15 @@ export const secretPorts = (runtime: Runtime, region: string): SecretPorts => {
   ) => {
     const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId, ...which }));
     return parseSecret(SecretId, SecretString ?? "");
+  };
+  const ifThere = async (secret: string, which: Parameters<typeof versionOf>[1]) => {
+    try {
+      return await versionOf(secret, which);
+    } catch (error) {
+      // A version without content is one that cannot be found.
+      if (error instanceof ResourceNotFoundException) return undefined;
+      throw error;
+    }
   };
   return {
     describe: async (SecretId) => {
@@ -43,16 +55,8 @@ export const secretPorts = (runtime: Runtime, region: string): SecretPorts => {
         })),
       };
     },
-    current: (secret) => versionOf(secret, { VersionStage: "AWSCURRENT" }),
-    read: async (secret, VersionId) => {
-      try {
-        return await versionOf(secret, { VersionId });
-      } catch (error) {
-        // A version without content is one that cannot be found.
-        if (error instanceof ResourceNotFoundException) return undefined;
-        throw error;
-      }
-    },
+    labelled: (secret, VersionStage) => ifThere(secret, { VersionStage }),
+    read: (secret, VersionId) => ifThere(secret, { VersionId }),
     put: async (SecretId, ClientRequestToken, value, label) => {
       const SecretString = JSON.stringify(value);
       const put = { SecretId, ClientRequestToken, SecretString, VersionStages: [label] };

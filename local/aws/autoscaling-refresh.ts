@@ -292,16 +292,24 @@ const replace = (
   if (going.length > 0) rolling.converge(group, cause);
 };
 
+/**
+ * By Auto Scaling's own opinion, which within the grace period overlooks what the load balancer finds.
+ * Only the load balancer's first word is waited for: "insufficient data to evaluate its health with
+ * Elastic Load Balancing" is a reason that AWS gives while it waits (re:Post).
+ */
 const isReady = (
   { targets }: Rolling,
   { group, warmupSeconds }: Refresh,
-  { lifecycle, inServiceAt, running, launched }: InstanceState,
+  { lifecycle, inServiceAt, running, launched, healthy }: InstanceState,
   now: number,
 ): boolean =>
   lifecycle === "InService" &&
   running !== undefined &&
+  healthy &&
   now - (inServiceAt ?? now) >= warmupSeconds * 1000 &&
-  group.targetGroups.every((arn) => targets.state(group.region, arn, launched.id) === "healthy");
+  group.targetGroups.every((arn) =>
+    /^(un)?healthy$/.test(targets.state(group.region, arn, launched.id) ?? ""),
+  );
 
 const percentOf = ({ total, remaining }: Refresh): number =>
   total === 0 ? 100 : Math.floor(100 * (1 - remaining / total));

@@ -11,7 +11,7 @@ export interface Expression {
 
 type Calculation = Expression["value"];
 
-const token = /\s*([0-9]+(?:\.[0-9]+)?|[A-Za-z][A-Za-z0-9_]*|[-+*/^(),])/y;
+const token = /\s*([0-9]+(?:\.[0-9]+)?|[A-Za-z][A-Za-z0-9_]*|[<>]=?|[=!]=|[-+*/^(),])/y;
 
 const invalid = (text: string): AwsError =>
   new AwsError("ValidationError", `The expression "${text}" has an invalid syntax`, {
@@ -36,21 +36,33 @@ const tokensOf = (text: string): string[] => {
 };
 
 /**
- * Reads `100 * (FILL(a, 0) + b) / c`: the five operators, brackets, and FILL with a number, which is
- * what can be said of one period at a time. Any other function answers 501. An operation on a missing
- * value, and a division by zero, give a missing one: AWS publishes neither, this is the assumption.
+ * Reads `100 * (FILL(a, 0) + b) / c`: the five operators, the six comparisons (1 for true, 0 for
+ * false), brackets, FILL with a number, and IF with three arguments, which is what can be said of one
+ * period at a time. Any other function answers 501. An operation on a missing value, a condition that is
+ * missing and a division by zero give a missing one: AWS publishes none of it, this is the assumption.
  * Source: "Using math expressions with CloudWatch metrics".
  */
 export const parseExpression = (text: string): Expression => {
   const reader = new Reader(text);
-  const value = reader.sum();
+  const value = reader.comparison();
   reader.end();
   // "The final result of any math expression must be a single time series."
   if (reader.ids.size === 0) throw invalid(text);
   return { ids: [...reader.ids], value };
 };
 
+const comparisons: Readonly<Record<string, (left: number, right: number) => boolean>> = {
+  "<": (left, right) => left < right,
+  ">": (left, right) => left > right,
+  "<=": (left, right) => left <= right,
+  ">=": (left, right) => left >= right,
+  "==": (left, right) => left === right,
+  "!=": (left, right) => left !== right,
+};
+
 const operate = (operator: string, left: number, right: number): number | undefined => {
+  const compare = comparisons[operator];
+  if (compare) return compare(left, right) ? 1 : 0;
   if (operator === "+") return left + right;
   if (operator === "-") return left - right;
   if (operator === "*") return left * right;
@@ -72,7 +84,11 @@ class Reader {
     if (this.#tokens.length > 0) throw invalid(this.#text);
   }
 
-  sum(): Calculation {
+  comparison(): Calculation {
+    return this.#chain(Object.keys(comparisons), () => this.#sum());
+  }
+
+  #sum(): Calculation {
     return this.#chain(["+", "-"], () => this.#product());
   }
 
@@ -109,7 +125,7 @@ class Reader {
       };
     }
     if (first === "(") {
-      const inner = this.sum();
+      const inner = this.comparison();
       this.#expect(")");
       return inner;
     }
@@ -122,14 +138,30 @@ class Reader {
   }
 
   #call(name: string): Calculation {
+    if (name === "IF") return this.#choice();
     if (name !== "FILL") throw notModelled(name);
     this.#expect("(");
-    const of = this.sum();
+    const of = this.comparison();
     this.#expect(",");
     const filler = this.#tokens.shift() ?? "";
     if (!/^[0-9]/.test(filler)) throw notModelled(`FILL with ${filler}`);
     this.#expect(")");
     return (values) => of(values) ?? Number(filler);
+  }
+
+  #choice(): Calculation {
+    this.#expect("(");
+    const condition = this.comparison();
+    this.#expect(",");
+    const then = this.comparison();
+    this.#expect(",");
+    const otherwise = this.comparison();
+    this.#expect(")");
+    return (of) => {
+      const held = condition(of);
+      if (held === undefined) return undefined;
+      return held === 0 ? otherwise(of) : then(of);
+    };
   }
 
   #expect(wanted: string): void {

@@ -112,7 +112,8 @@ const zones = <Text>(serving: Serving<Text>): AlarmOptions<Text>[] => {
         healthy: targetsIn(zone)("HealthyHostCount", "Minimum"),
       },
       // One that is sick is no sick zone, however few a zone has: it does not count on either side.
-      result: "100 * (unhealthy - 1) / (unhealthy + healthy - 1)",
+      // Without the condition a zone that has no instance at all, 0 of 0, would be 100 % sick.
+      result: "IF(unhealthy > 1, 100 * (unhealthy - 1) / (unhealthy + healthy - 1), 0)",
       label: "unhealthy hosts in percent",
     };
     const errors: Calculated<Text> = {

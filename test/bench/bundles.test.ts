@@ -22,8 +22,10 @@ const budgetKilobytes: Record<string, number> = {
   remediation: 660,
   retirement: 405,
   rotation: 425,
-  slack: 305,
+  slack: 310,
+  sweep: 310,
   triage: 370,
+  verification: 665,
 };
 
 const entries = functionEntries();
@@ -174,7 +176,17 @@ const asked: Record<string, { event: unknown; calls: string }> = {
     },
     calls: "secretsmanager",
   },
+  sweep: { event: {}, calls: "rds" },
   triage: { event: { do: "recheck" }, calls: "dynamodb" },
+  verification: {
+    event: durable("verification", {
+      run: "verification-2026-11-22-03",
+      age: { is: "latest" },
+      by: "schedule",
+      reason: "test",
+    }),
+    calls: "lambda",
+  },
 };
 
 const links: Record<string, unknown> = {
@@ -205,6 +217,18 @@ const links: Record<string, unknown> = {
     cache: { group: "cache", host: "127.0.0.1", port: 9 },
     retirement: "retirement",
   },
+  Verified: {
+    prefix: "nightshift",
+    subnetGroup: "copies",
+    securityGroup: "sg-3",
+    parameterGroup: "postgres",
+    database: "ledger",
+    databases: { "eu-west-1": "db", "eu-central-1": "platform-home" },
+    tls: "off",
+  },
+  Swept: { prefix: "nightshift" },
+  VerificationFunction: { name: "verification" },
+  Evidence: { bucket: "evidence", key: "mrk-1" },
   GuardFunctions: { "eu-west-1": "guard", "eu-central-1": "guard" },
   Database: { host: "127.0.0.1", port: 9, database: "x", secret: "db", roles: ["app"], tls: "off" },
   Canary: { roleUrls: {}, publicUrl: "http://app.example.com", reportTo: ["eu-west-1"] },

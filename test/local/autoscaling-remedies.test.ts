@@ -100,8 +100,11 @@ describe("standby", () => {
   });
 });
 
+/** Seconds; the stage's group has a grace period of 120. */
+const longerThanGrace = 150;
+
 /** A refresh to version 2 of the template, whose instances never become healthy. */
-const badDeploy = async (at: FleetStage, from: object = {}) => {
+const badDeploy = async (at: FleetStage, from: object = {}, InstanceWarmup = longerThanGrace) => {
   at.machine("CreateLaunchTemplateVersion", {
     LaunchTemplateName: "application",
     LaunchTemplateData: { ImageId: "ami-bad" },
@@ -115,7 +118,7 @@ const badDeploy = async (at: FleetStage, from: object = {}) => {
     DesiredConfiguration: {
       LaunchTemplate: { LaunchTemplateName: "application", Version: "2" },
     },
-    Preferences: { MinHealthyPercentage: 60, InstanceWarmup: 0 },
+    Preferences: { MinHealthyPercentage: 60, InstanceWarmup },
   });
   await at.timeline.advance(2 * minute);
 };
@@ -134,6 +137,13 @@ describe("a bad image", () => {
     expect(at.refresh()).toMatchObject({ Status: "InProgress" });
     expect(at.healthy()).toHaveLength(2);
     expect(at.group().LaunchTemplate).toMatchObject({ Version: "1" });
+  });
+
+  it("takes well ones away too where its warm-up ends within the grace period", async () => {
+    const at = await fleetStage();
+    await badDeploy(at, {}, 0);
+    await at.timeline.advance(3 * minute);
+    expect(at.healthy()).toHaveLength(0);
   });
 
   it("is rolled back: what was replaced is replaced by the version from before", async () => {

@@ -133,7 +133,7 @@ describe("a refresh", () => {
 
   it("never has fewer instances in service than there were, with 100 % and some above", async () => {
     const at = await prepared();
-    begin(at, { MinHealthyPercentage: 100, MaxHealthyPercentage: 167 });
+    begin(at, { MinHealthyPercentage: 100, MaxHealthyPercentage: 167, InstanceWarmup: 150 });
     const [healthy, present]: [number[], number[]] = [[], []];
     for (let step = 0; step < 120; step += 1) {
       await at.timeline.advance(10_000);

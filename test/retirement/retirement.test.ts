@@ -53,7 +53,8 @@ const overlap = (change: { told?(region: string, asked: Asked): Told | undefined
     record: async () => undefined,
     page: async (_run, text) => void pages.push(text),
   };
-  const run = () => timeline.run(retireOld(directSteps(clock), ports, order), 3 * 86_400_000);
+  const run = (days = 3) =>
+    timeline.run(retireOld(directSteps(clock), ports, order), days * 86_400_000);
   return { timeline, happened, pages, sessions, run };
 };
 
@@ -118,6 +119,18 @@ describe("the end of an overlap", () => {
     await at.run();
     expect(at.happened.filter((what) => what === `replace ${home}`)).toHaveLength(2);
   });
+});
+
+it("rests for as long as a session may live before a signing key goes", async () => {
+  const restSeconds = 1_209_600;
+  const at = overlap({
+    told: (_region, asked) =>
+      asked === "prove" ? { did: "It is there.", restSeconds } : undefined,
+  });
+  const begun = at.timeline.now();
+  expect(await at.run(30)).toMatchObject({ end: "retired" });
+  expect(at.happened.at(-2)).toBe(`retire in ${home}`);
+  expect(at.timeline.now() - begun).toBeGreaterThan(restSeconds * 1000);
 });
 
 describe("nobody is on the old login", () => {

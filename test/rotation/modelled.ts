@@ -1,6 +1,7 @@
 import { afterEach } from "vitest";
 import { installTime } from "../../local/time/install.ts";
 import { virtualTimeline } from "../../local/time/virtual.ts";
+import type { Authenticate } from "../../shared/runtime.ts";
 import { fakeServer } from "./server.ts";
 import { firstRoles, firstValues, stage } from "./stage.ts";
 import type { Blow } from "./striking.ts";
@@ -12,6 +13,7 @@ afterEach(() => restore?.());
 interface Wanted {
   blow?: Blow;
   look?(): void;
+  authenticate?: Authenticate;
   values?: Record<string, object>;
 }
 

@@ -200,17 +200,6 @@ describe("a rotation of a key ring", () => {
     await at.rotated(names.signing, token(2));
     expect(at.value(names.signing).VersionId).toBe(token(2));
   });
-
-  it("keeps every key of encryption as long as nobody knows what still needs it", async () => {
-    const at = await modelled({ values });
-    await at.rotated(names.encryption, token(1));
-    const about = { secret: names.encryption, token: token(1) };
-    await at.handle({ do: "promote", ...about });
-    expect(await at.handle({ do: "retire", ...about })).toMatchObject({
-      refused: { code: "keys-needed" },
-    });
-    expect(Object.keys(at.value(names.encryption).keys ?? {})).toHaveLength(2);
-  });
 });
 
 describe("a rotation of Slack's signing secret", () => {

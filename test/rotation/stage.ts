@@ -4,18 +4,21 @@ import { assemble } from "../../functions/rotation/handler.ts";
 import type { Told } from "../../functions/rotation/kinds.ts";
 import { scramVerifier } from "../../functions/rotation/scram.ts";
 import { dynamodb } from "../../local/aws/dynamodb.ts";
+import { elasticache } from "../../local/aws/elasticache.ts";
 import { endpoint } from "../../local/aws/endpoint.ts";
 import { secretsmanager } from "../../local/aws/secretsmanager.ts";
 import type { Call, Service } from "../../local/aws/service.ts";
 import { frugal, inProcess } from "../../local/aws/transport.ts";
 import { network } from "../../local/network.ts";
+import { modelledCaches } from "../../local/redis/modelled.ts";
 import type { Timeline } from "../../local/time/timeline.ts";
 import { clientOptions } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
-import { dynamodbJournal } from "../../shared/journal.ts";
+import type { Line } from "../../shared/journal.ts";
+import { dynamodbJournal, journal } from "../../shared/journal.ts";
 import { grantFirst } from "../../shared/lease.ts";
 import { seededRandom, systemRandom } from "../../shared/random.ts";
-import type { Connect, Runtime } from "../../shared/runtime.ts";
+import type { Authenticate, Connect, Runtime } from "../../shared/runtime.ts";
 import { systemWeb } from "../../shared/web.ts";
 import { clockOn } from "../clock.ts";
 import { config } from "../simulation/world.ts";
@@ -28,6 +31,7 @@ export const names = {
   signing: "platform/signing-keys",
   encryption: "platform/encryption-keys",
   slack: "platform/slack",
+  cache: "platform/cache",
 } as const;
 
 const functionArn = `arn:aws:lambda:${primary}:123456789012:function:rotation`;
@@ -44,20 +48,30 @@ interface Given {
   blow?: Blow;
   /** Called before and after whatever the function does to the world. */
   look?(): void;
+  /** What a cache says to a token; what it is when left out. */
+  authenticate?: Authenticate;
   /** What each secret has first. */
   values: Record<string, object>;
 }
 
 export type Stage = Awaited<ReturnType<typeof stage>>;
 
-/** Orders for the end of an overlap, as the durable function gets them. */
-const recordingLambda = () => {
-  const orders: { run: string; secret: string; token: string }[] = [];
+/** Orders for the end of an overlap, as the durable function gets them, and what rotation functions ask. */
+const recordingLambda = (ask: (region: string, question: unknown) => Promise<unknown>) => {
+  const orders: { run: string; secret: string; token: string; again: number }[] = [];
   const service: Service = {
     name: "lambda",
     operations: {
-      Invoke: ({ Payload }: { Payload: Uint8Array }) => {
-        orders.push(JSON.parse(Buffer.from(Payload).toString()));
+      Invoke: async (
+        { FunctionName, Payload }: { FunctionName: string; Payload: Uint8Array },
+        { region }: Call,
+      ) => {
+        const event = JSON.parse(Buffer.from(Payload).toString());
+        if (FunctionName === "rotation") {
+          const answer = JSON.stringify(await ask(region, event));
+          return { StatusCode: 200, Payload: Buffer.from(answer) };
+        }
+        orders.push(event);
         return { StatusCode: 202 };
       },
     },
@@ -72,6 +86,7 @@ const linkOf = (address: { host: string; port: number }): RotatedLink => ({
     { name: names.signing, kind: "signing-ring", scope: "signing-keys" },
     { name: names.encryption, kind: "encryption-ring", scope: "encryption-keys" },
     { name: names.slack, kind: "slack-signing", scope: "slack" },
+    { name: names.cache, kind: "redis-auth", scope: "cache" },
   ],
   database: {
     ...address,
@@ -80,6 +95,7 @@ const linkOf = (address: { host: string; port: number }): RotatedLink => ({
     logins: ["app_a", "app_b"],
     ownerSecret: names.owner,
   },
+  cache: { group: "platform", host: "cache", port: 6379 },
   retirement: "retirement",
 });
 
@@ -88,7 +104,8 @@ export const stage = async (given: Given) => {
   const { timeline } = given;
   const regions = network();
   const surroundings = { timeline, random: seededRandom("stage"), network: regions, account };
-  const lambda = recordingLambda();
+  const lambda = recordingLambda((region, question) => assemble(runtimeIn(region))(question));
+  const caches = elasticache(surroundings, modelledCaches());
   const events: string[] = [];
   const failures: string[] = [];
   const steps: string[] = [];
@@ -102,13 +119,15 @@ export const stage = async (given: Given) => {
       return Promise.race([invoke(event, signal).then(() => true, fail), died]);
     },
   });
-  const services = [secrets.service, dynamodb(surroundings, tableDefinitions).service];
+  const tables = dynamodb(surroundings, tableDefinitions);
+  const services = [secrets.service, tables.service, caches.service];
   const aws = endpoint(surroundings, [...services, lambda.service], {
     observe: struck.observe,
     faults: struck.faults,
   });
   await aws.ready();
-  const runtimeIn = runtimes(given, { aws, struck });
+  await raise(caches, given.values[names.cache]);
+  const runtimeIn = runtimes(given, { aws, struck, caches });
   const invoke = async (event: unknown, signal: AbortSignal) =>
     assemble(runtimeIn(primary, signal))(event);
   const handle = assemble(runtimeIn(primary));
@@ -121,7 +140,6 @@ export const stage = async (given: Given) => {
   // Each is tried out when its rotation is switched on.
   const isTried = (SecretId: string) =>
     !JSON.stringify(asking("DescribeSecret", { SecretId })).includes("AWSPENDING");
-  const journal = dynamodbJournal(new DynamoDBClient(clientOptions(runtime, primary)), "journal");
   return {
     timeline,
     regions,
@@ -130,6 +148,7 @@ export const stage = async (given: Given) => {
     failures,
     steps,
     orders: lambda.orders,
+    tokensIn: (region: string) => caches.tokensOf(region, group).tokens,
     /** False while secrets are still being tried out; what comes after it is counted. */
     isReady: (): boolean => {
       if (!Object.keys(given.values).every(isTried)) return false;
@@ -144,8 +163,18 @@ export const stage = async (given: Given) => {
     handle: (event: unknown) => handle(event) as Promise<Told>,
     inStandby: (event: unknown) => inStandby(event) as Promise<Told>,
     secrets: asking,
-    journal: (run: string) => journal.list(run, 0, 500),
+    ...recorded(timeline, runtime),
     ...read(asking),
+  };
+};
+
+const recorded = (timeline: Timeline, runtime: Runtime) => {
+  const book = dynamodbJournal(new DynamoDBClient(clientOptions(runtime, primary)), "journal");
+  return {
+    journal: (run: string) => book.list(run, 0, 500),
+    /** As another function of Nightshift writes into the journal of a run. */
+    append: (run: string, line: Pick<Line, "key" | "kind" | "text">) =>
+      journal(book).append(run, { ...line, by: "another", atMilliseconds: timeline.now() }),
   };
 };
 
@@ -181,10 +210,35 @@ const keep = (asking: Asking, Name: string, value: object): void => {
 interface Around {
   aws: ReturnType<typeof endpoint>;
   struck: ReturnType<typeof striking>;
+  caches: ReturnType<typeof elasticache>;
 }
 
+const group = "platform";
+
+/** A cache in both regions that takes the first token, if there is one. */
+const raise = async (caches: Around["caches"], value: object | undefined): Promise<void> => {
+  const { token: AuthToken } = (value ?? {}) as { token?: string };
+  if (AuthToken === undefined) return;
+  const size = { CacheNodeType: "cache.m7g.large", NumCacheClusters: 2 };
+  for (const region of [primary, standby]) {
+    await caches.establish(region, { ReplicationGroupId: group, ...size, AuthToken });
+  }
+};
+
+/** As the caches of a region answer to a token. */
+const loginIn =
+  (caches: Around["caches"], region: string): Authenticate =>
+  async (_cache, shown) => {
+    const { tokens, withoutToken } = caches.tokensOf(region, group);
+    const isIn = shown === null ? withoutToken : tokens.includes(shown);
+    return isIn ? { is: "in" } : { is: "refused", why: "WRONGPASS" };
+  };
+
 const runtimes =
-  ({ timeline, connect, address = nowhere }: Given, { aws, struck }: Around) =>
+  (
+    { timeline, connect, authenticate, address = nowhere }: Given,
+    { aws, struck, caches }: Around,
+  ) =>
   (region: string, signal?: AbortSignal): Runtime => ({
     environment: {
       AWS_REGION: region,
@@ -199,6 +253,7 @@ const runtimes =
     web: systemWeb,
     config,
     write: (line) => void struck.written.push(line),
+    authenticate: authenticate ?? loginIn(caches, region),
     connect: signal ? struck.connecting(connect, signal) : connect,
     aws: ({ answerSeconds }) => ({
       ...frugal,

@@ -54,7 +54,7 @@ const wanted: [name: string, metric: string, when: string, during: string, silen
   ["instance-memory", "mem_used_percent", "> 85", "2 of 3 x 300 s", "notBreaching"],
   [
     "zone-hosts-1",
-    "100 * (unhealthy - 1) / (unhealthy + healthy - 1)",
+    "IF(unhealthy > 1, 100 * (unhealthy - 1) / (unhealthy + healthy - 1), 0)",
     "> 50",
     "3 of 5 x 60 s",
     "notBreaching",
@@ -73,7 +73,7 @@ const wanted: [name: string, metric: string, when: string, during: string, silen
     "remediation-runs-failed",
     "FILL(failed, 0) + FILL(late, 0)",
     "> 0",
-    "1 of 1 x 60 s",
+    "1 of 5 x 60 s",
     "notBreaching",
   ],
   ["certificate", "DaysToExpiry", "< 21", "1 of 1 x 86400 s", "ignore"],

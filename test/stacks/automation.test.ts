@@ -103,6 +103,11 @@ const breaks: [what: string, policy: RegExp, make: (recording: Recording) => Rec
     swapped("CanaryInWitnessFunction", '"Nightshift"', '"Nightshift/ana"'),
   ],
   ["more points than periods", /can be raised/, set("LatencyInPrimary", "datapointsToAlarm", 9)],
+  [
+    "a filled metric that is judged by its newest minute alone",
+    /can be raised/,
+    set("RemediationRunsFailedInStandby", "evaluationPeriods", 1),
+  ],
   ["a period that is not offered", /can be raised/, set("LatencyInPrimary", "period", 45)],
   ["a statistic that is none", /can be raised/, set("InstanceCpuInStandby", "statistic", "Mean")],
   [

@@ -18,6 +18,11 @@ const secretKinds: Record<string, string> = {
   [names.secrets.application]: "secret database",
   [names.secrets.nightshift]: "secret nightshift",
   [names.secrets.slack]: "secret slack",
+  // Compared like the application's: see `likeDatabase` of the comparison.
+  [names.cacheSecret]: "secret database",
+  [names.rotated.owner]: "secret database",
+  [names.rotated.signing]: "secret database",
+  [names.rotated.encryption]: "secret database",
 };
 
 const tableKinds: Record<string, string> = {
@@ -70,6 +75,7 @@ const subjectOf = (
 
 const cacheKinds: Record<string, string> = {
   DescribeReplicationGroups: "cache replicationgroup",
+  ModifyReplicationGroup: "cache replicationgroup",
   DescribeCacheClusters: "cache cluster",
   DescribeCacheParameters: "cache parametergroup",
 };
@@ -79,6 +85,7 @@ const changed: Record<string, string> = {
   SetDesiredCapacity: "group",
   TerminateInstanceInAutoScalingGroup: "group",
   RollbackInstanceRefresh: "group",
+  StartInstanceRefresh: "group",
   ListAlarmMuteRules: "mute rules",
   ModifyRule: "role rule",
   AuthorizeSecurityGroupIngress: "security group",

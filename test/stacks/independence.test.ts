@@ -43,6 +43,8 @@ describe("a failover to the standby region", () => {
       "guard",
       "readiness",
       "remediation",
+      "retirement",
+      "rotation",
       "slack",
       "triage",
     ]);

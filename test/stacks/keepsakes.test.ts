@@ -10,6 +10,7 @@ const breaks: Break[] = [
   ...[
     "Coordination",
     "FirstLease",
+    "CacheInStandby",
     "RepositoryInStandby",
     "DataKeyInPrimary",
     "PostgresInStandby",

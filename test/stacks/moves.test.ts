@@ -15,6 +15,7 @@ const name = (pattern: RegExp): string =>
     "^PublicNameIn(Primary|Standby)$": "PublicNameInStandby",
     Secret$: "DatabaseSecret",
     SecretValue$: "DatabaseSecretValue",
+    SecretRotation$: "DatabaseSecretRotation",
     "^CacheIn": "CacheInPrimary",
     "^FirstLease$": "FirstLease",
   })[pattern.source] ?? pattern.source;

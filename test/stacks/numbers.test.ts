@@ -75,6 +75,12 @@ const breaks: Break[] = [
     says: /ApplicationInPrimary a rollback needs a version/,
   },
   {
+    what: "a release that goes on before a sick new instance is called sick",
+    policy: capacity,
+    change: set("ApplicationInStandby", "healthCheckGracePeriod", 330),
+    says: /ApplicationInStandby a release would go on after 330 s/,
+  },
+  {
     what: "a health check that takes longer than until the next one",
     policy: capacity,
     change: set("TargetsInPrimary", "healthCheck.timeout", 10),

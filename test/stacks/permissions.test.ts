@@ -22,6 +22,7 @@ import { type Stage as RepairStage, stage as repairStage } from "../remediation/
 import { stories as repairs } from "../remediation/stories.ts";
 import { listener } from "./calls.ts";
 import { recorded } from "./recordings.ts";
+import { rotated } from "./rotated.ts";
 
 const { witness } = config.regions;
 const root = join(import.meta.dirname, "..", "..");
@@ -306,6 +307,7 @@ describe("what functions may do", () => {
     elsewhere,
     looked,
     repaired,
+    rotated,
   };
 
   it.each(Object.entries(stories))("is heard in the story %s", async (_name, story) => {

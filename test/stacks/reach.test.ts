@@ -69,14 +69,14 @@ const breaks: Break[] = [
     says: /AnotherNatInstanceInPrimary is an instance with a public address/,
   },
   {
-    what: "a cache that functions reach",
+    what: "a cache that the load balancer reaches",
     policy: doors,
     change: set(
       "ApplicationToCacheInInPrimary",
       "referencedSecurityGroupId",
-      "FunctionGroupInPrimary-id",
+      "BalancerGroupInPrimary-id",
     ),
-    says: /lets in FunctionGroupInPrimary-id:6379[\s\S]*does not let in ApplicationGroup/,
+    says: /lets in BalancerGroupInPrimary-id:6379[\s\S]*does not let in ApplicationGroup/,
   },
   {
     what: "an application that takes more than its port",

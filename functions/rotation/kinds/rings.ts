@@ -1,4 +1,4 @@
-import type { Change, Kind, KindName } from "../kinds.ts";
+import type { Change, Kind, KindName, SecretValue } from "../kinds.ts";
 import { did, refuse } from "../kinds.ts";
 import { keeps, promoted, ringOf, withNewKey, without } from "./ring.ts";
 
@@ -6,20 +6,22 @@ import { keeps, promoted, ringOf, withNewKey, without } from "./ring.ts";
  * A key ring: the new key can only open until the whole fleet has read it, becomes the primary then, and
  * the fleet reads the ring once more. Nothing outside of the secret is changed.
  */
-const ringKind = (name: KindName, rest: Pick<Kind, "retire" | "pruned">): Kind => ({
+const ringKind = (name: KindName, rest: Pick<Kind, "retire"> & Partial<Kind>): Kind => ({
   name,
   isReadByFleet: true,
   make: async (current, { random, now }) => withNewKey(ringOf(current), random, now()),
   set: async (change) => judged(change),
   test: async (change) => judged(change),
   putBack: async () => did("Nothing outside of the secret was changed."),
-  prove: async (current) => {
-    const { primary, keys } = ringOf(current);
-    return did(`The ring has ${Object.keys(keys).length} keys; ${primary} is the primary.`);
-  },
+  prove: async (current) => standing(current),
   promote: (value) => ({ made: promoted(ringOf(value)) }),
   ...rest,
 });
+
+const standing = (current: SecretValue) => {
+  const { primary, keys } = ringOf(current);
+  return { did: `The ring has ${Object.keys(keys).length} keys; ${primary} is the primary.` };
+};
 
 /** The pending ring has all that the current one has, the same primary, and one key more. */
 const judged = ({ current, pending }: Change) => {
@@ -40,6 +42,10 @@ const olderThanPrimary = (value: Record<string, unknown>): string[] => {
 
 /** What was signed with an older key is worth nothing from then on: it comes after the longest session. */
 export const signingRing = ringKind("signing-ring", {
+  prove: async (current, { sessionSeconds }) => ({
+    ...standing(current),
+    restSeconds: sessionSeconds,
+  }),
   retire: async ({ current }) => {
     const left = olderThanPrimary(current);
     if (left.length === 0) return did("The primary is the only key of the ring.");
@@ -49,14 +55,16 @@ export const signingRing = ringKind("signing-ring", {
 });
 
 /**
- * Rows and backups may need an older key, and nobody here can say that none does: it stays. Not knowing
- * is never taken for not needed.
+ * Rows and backups may need an older key, and nobody here can say yet that none does: it stays in the ring
+ * and only opens. Not knowing is never taken for not needed. The rotation is over all the same.
  */
 export const encryptionRing = ringKind("encryption-ring", {
   retire: async ({ current }) => {
     const left = olderThanPrimary(current);
     if (left.length === 0) return did("The primary is the only key of the ring.");
-    const reason = `It is not known whether rows or backups still need ${left.join(", ")}: they stay.`;
-    return refuse("keys-needed", reason);
+    return did(
+      `${left.join(", ")} stay in the ring and only open: kept until it is shown that no row and no ` +
+        "backup needs them.",
+    );
   },
 });

@@ -1,0 +1,176 @@
+import { expect } from "vitest";
+import { keyIn, names } from "../../drills/names.ts";
+import { scramVerifier } from "../../functions/rotation/scram.ts";
+import type { Observer } from "../../local/aws/endpoint.ts";
+import { systemRandom } from "../../shared/random.ts";
+import type { Authenticate, Connect } from "../../shared/runtime.ts";
+import { type Stage, stage } from "../remediation/stage.ts";
+import { fakeServer } from "../rotation/server.ts";
+
+const { secrets, rotated: more } = names;
+const ownerPassword = "owner-0123456789";
+const firstToken = "the-first-token-of-the-cache";
+
+/** What a function makes a value for. */
+const asked = {
+  application: secrets.application,
+  cache: names.cacheSecret,
+  signing: more.signing,
+};
+
+/** A cache that takes whatever token it was given, and no other. */
+const cacheOf = () => {
+  const tokens = new Set([firstToken]);
+  const authenticate: Authenticate = async (_address, token) =>
+    token !== null && tokens.has(token) ? { is: "in" } : { is: "refused", why: "WRONGPASS" };
+  return { tokens, authenticate };
+};
+
+const ring = {
+  primary: "first",
+  keys: {
+    first: { secret: Buffer.alloc(32, 7).toString("base64url"), state: "primary", madeAt: null },
+  },
+};
+
+/** Everything that can be rotated, with rotation switched on. */
+const keepAll = async (at: Stage): Promise<void> => {
+  const { primary: home, standby } = { primary: at.region, standby: at.platform.standby.region };
+  const ask = (operation: string, input: object) =>
+    at.cloud.ask<{ SecretString?: string }>("secrets-manager", operation, home, input);
+  const create = (Name: string, value: object, isReplicated = true) =>
+    ask("CreateSecret", {
+      Name,
+      SecretString: JSON.stringify(value),
+      ClientRequestToken: `first of ${Name}`.padEnd(32, "-"),
+      KmsKeyId: keyIn(home, "secrets"),
+      ...(isReplicated ? { AddReplicaRegions: [{ Region: standby }] } : {}),
+    });
+  await create(more.owner, { username: "owner", password: ownerPassword });
+  await create(more.signing, ring);
+  // Without a replica, as long as only one region's cache can be told.
+  await create(names.cacheSecret, { token: firstToken }, false);
+  for (const SecretId of Object.values({ ...asked, slack: secrets.slack })) {
+    await ask("RotateSecret", {
+      SecretId,
+      ClientRequestToken: `tried ${SecretId}`.padEnd(32, "-"),
+      RotationLambdaARN: at.cloud.functions.functionArn(home, "rotation"),
+      RotationRules: { AutomaticallyAfterDays: 30 },
+      RotateImmediately: false,
+    });
+  }
+};
+
+/** The logins as the secrets have them, in the fake that rotation talks to. */
+const admit = async (at: Stage, server: ReturnType<typeof fakeServer>): Promise<void> => {
+  const current = await at.cloud.ask<{ SecretString: string }>(
+    "secrets-manager",
+    "GetSecretValue",
+    at.region,
+    { SecretId: secrets.application },
+  );
+  const { username, password } = JSON.parse(current.SecretString) as Record<string, string>;
+  const role = (secret: string | undefined) => ({
+    verifier: secret ? scramVerifier(secret, systemRandom) : null,
+    canLogin: true,
+    memberOf: ["application"],
+  });
+  for (const name of names.roles) {
+    server.roles.set(name, role(name === username ? password : undefined));
+  }
+  server.roles.set("owner", role(ownerPassword));
+};
+
+/** Logins, a cache's token and a ring are rotated, each until its overlap is over or people are called. */
+export const rotated = async ({ observe }: { observe: Observer }): Promise<void> => {
+  const server = fakeServer();
+  const { tokens, authenticate } = cacheOf();
+  /** What opens the fake has to open the modelled database as well: instances log in there. */
+  const connect: Connect = async (target) => {
+    const session = await server.connect(target);
+    const { engine, platform, region } = at;
+    const login = {
+      user: names.master,
+      password: ownerPassword,
+      from: region,
+      application: "fake",
+    };
+    const master = engine.session(platform.home.engineId, login);
+    if (master instanceof Error) throw master;
+    const { user: name, password } = target;
+    master.alterRole({ name, canLogin: true, password });
+    master.end();
+    return session;
+  };
+  const at: Stage = await stage({
+    people: [],
+    writesPerSecond: 0.05,
+    config: (config) => ({
+      ...config,
+      rotation: { holdSeconds: 60, deadlineSeconds: 7200, sessionSeconds: 600 },
+    }),
+    instances: 2,
+    plant: (definition, runtime, assemble) =>
+      definition.name === "rotation"
+        ? assemble({ ...runtime, connect, authenticate })
+        : assemble(runtime),
+    hooks: () => ({
+      observe: {
+        ...observe,
+        before: (call, input, trace) => {
+          const { AuthToken } = (input ?? {}) as { AuthToken?: string };
+          if (call.operation === "ModifyReplicationGroup" && AuthToken) tokens.add(AuthToken);
+          return observe.before?.(call, input, trace);
+        },
+      },
+    }),
+  });
+  await at.cloud.caches.establish(at.region, {
+    ReplicationGroupId: names.cache,
+    CacheNodeType: "cache.t4g.small",
+    NumCacheClusters: 1,
+    AuthToken: firstToken,
+  });
+  await at.engine.setMasterPassword(at.platform.home.engineId, ownerPassword);
+  await keepAll(at);
+  await admit(at, server);
+  await at.timeline.advance(120_000);
+  const runs = () => at.cloud.functions.executions(at.region, "retirement");
+  for (const secret of Object.values(asked)) {
+    await begun(at, secret);
+    await at.timeline.advance(2 * 3_600_000);
+  }
+  expect(runs()).toHaveLength(3);
+  await guided(at);
+  await at.leave();
+};
+
+const tokenOf = (secret: string): string =>
+  `asked ${secret.replaceAll("/", " ")}`.padEnd(32, "-").replaceAll(" ", "-");
+
+/** Slack makes its secret itself: a person brings the value, and asks once more. */
+const guided = async (at: Stage): Promise<void> => {
+  await begun(at, secrets.slack);
+  await at.timeline.advance(3_600_000);
+  const value = { signingSecret: "0123456789abcdef".repeat(2), botToken: "xoxb-new" };
+  await at.cloud.ask("secrets-manager", "PutSecretValue", at.region, {
+    SecretId: secrets.slack,
+    ClientRequestToken: tokenOf(secrets.slack),
+    SecretString: JSON.stringify(value),
+    VersionStages: ["AWSPENDING"],
+  });
+  await begun(at, secrets.slack);
+  await at.timeline.advance(3_600_000);
+};
+
+/** As a door asks for it. */
+const begun = async (at: Stage, secret: string): Promise<void> => {
+  const token = tokenOf(secret);
+  const ask = { do: "begin", secret, token, by: "U0ANA", reason: "to see who may what" };
+  const answer = await at.cloud.ask<{ Payload?: Uint8Array }>("lambda", "Invoke", at.region, {
+    FunctionName: "rotation",
+    Payload: Buffer.from(JSON.stringify(ask)),
+  });
+  const told = JSON.parse(Buffer.from(answer.Payload ?? []).toString());
+  expect(told, JSON.stringify(told)).toHaveProperty("did");
+};
