@@ -1,6 +1,5 @@
 import type { DeedName } from "../functions/remediation/actions.ts";
 import type { AttemptEnd } from "../shared/incident.ts";
-import { replacementWarmupSeconds } from "../shared/warmup.ts";
 import { check } from "./checks.ts";
 import { queryDatabase } from "./evidence.ts";
 import { names } from "./names.ts";
@@ -227,7 +226,7 @@ const badImage: RepairStory = {
   },
 };
 
-/** As a release does it: new ones have served a while before old ones go, which is time to notice. */
+/** New ones are ready before old ones go, and each is given three minutes: time to notice. */
 const release = async ({ world, region }: Scene): Promise<void> => {
   const { cloud } = world;
   await cloud.ask("ec2", "CreateLaunchTemplateVersion", region, {
@@ -240,7 +239,7 @@ const release = async ({ world, region }: Scene): Promise<void> => {
     DesiredConfiguration: {
       LaunchTemplate: { LaunchTemplateName: names.group, Version: "2" },
     },
-    Preferences: { MinHealthyPercentage: 100, InstanceWarmup: replacementWarmupSeconds },
+    Preferences: { MinHealthyPercentage: 100, InstanceWarmup: 180 },
   });
 };
 

@@ -9,8 +9,9 @@ import type { Stage } from "./stage.ts";
 const window = "4h";
 
 /**
- * Has Secrets Manager rotate by the clock what the operator's file names, where the secrets are made. A replica takes no rotation of its
- * own: after a failover the promoted one gets it over there, and a deployment leaves both as they are.
+ * Has Secrets Manager rotate by the clock what the operator's file names, where the secrets are made. A
+ * replica takes no rotation of its own: after a failover the promoted one gets it over there, and a
+ * deployment leaves both as they are.
  * Source: "Rotate AWS Secrets Manager secrets", "Schedule expressions in Secrets Manager rotation".
  */
 export const rotated = (

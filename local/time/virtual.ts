@@ -2,6 +2,7 @@ import { repeat } from "./scaled.ts";
 import type { Timeline, Timer } from "./timeline.ts";
 
 const settle = globalThis.setImmediate;
+const sleepReally = globalThis.setTimeout;
 
 export interface VirtualTimeline extends Timeline {
   /**
@@ -71,7 +72,7 @@ export const virtualTimeline = (origin: number): VirtualTimeline => {
         const stepped = await step(limit, () => settled);
         if (settled) break;
         if (!stepped) {
-          for (let turn = 0; turn < 20 && !settled; turn += 1) await quiet();
+          for (let turn = 0; turn < 20 && !settled; turn += 1) await patience();
           if (settled) break;
           const why = queue.size() === 0 ? "nothing is due any more" : `${within} ms have passed`;
           throw new Error(`virtual time stopped at ${new Date(now).toISOString()}: ${why}`);
@@ -93,6 +94,9 @@ export const virtualTimeline = (origin: number): VirtualTimeline => {
  * because the SDK puts some of its work off to the next one.
  */
 const quiet = () => new Promise<void>((resolve) => void settle(() => void settle(() => resolve())));
+
+/** A module that is loaded for the first time comes from the disk, which no turn of the loop waits for. */
+const patience = () => new Promise<void>((resolve) => void sleepReally(resolve, 10));
 
 /** A binary heap by time, then by the order of scheduling: ties must not depend on luck. */
 const heap = () => {
