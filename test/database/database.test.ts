@@ -4,13 +4,13 @@ import { runStatement } from "../../functions/database/database.ts";
 import type { DatabaseAnswers, DatabaseRequest } from "../../functions/database/decide.ts";
 import { isFenced, isOpen, sessionPolicyOf } from "../../functions/database/decide.ts";
 import { assemble } from "../../functions/database/handler.ts";
-import { postgresConnect } from "../../shared/postgres.ts";
 import { statements } from "../../functions/database/statements.ts";
 import type { Address } from "../../local/postgres/engine.ts";
 import { type RealEngine, realEngine } from "../../local/postgres/real.ts";
 import { scaledTimeline } from "../../local/time/scaled.ts";
 import config from "../../nightshift.config.ts";
 import { systemClock } from "../../shared/clock.ts";
+import { postgresConnect } from "../../shared/postgres.ts";
 import { systemRandom } from "../../shared/random.ts";
 import { systemWeb } from "../../shared/web.ts";
 

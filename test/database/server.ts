@@ -3,10 +3,10 @@ import type { DatabasePorts } from "../../functions/database/database.ts";
 import { runStatement } from "../../functions/database/database.ts";
 import type { DatabaseAnswers, DatabaseRequest } from "../../functions/database/decide.ts";
 import { sessionPolicyOf } from "../../functions/database/decide.ts";
-import { postgresConnect } from "../../shared/postgres.ts";
 import type { RealEngine } from "../../local/postgres/real.ts";
 import { realEngine } from "../../local/postgres/real.ts";
 import { scaledTimeline } from "../../local/time/scaled.ts";
+import { postgresConnect } from "../../shared/postgres.ts";
 import { systemRandom } from "../../shared/random.ts";
 
 const region = "eu-central-1";
