@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-/** Whole programs with processes of their own: one after the other, when everything else is done. */
-const drills = ["test/drill/cli.test.ts", "test/drill/resume.test.ts"];
+/** Whole programs with processes of their own, when everything else is done: they wait more than they work. */
+const drills = ["test/drill/{cli,repairs-cli,resume}.test.ts"];
 
 export default defineConfig({
   test: {
@@ -25,8 +25,7 @@ export default defineConfig({
         test: {
           name: "drills",
           include: drills,
-          maxWorkers: 1,
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import type { Override } from "../functions/failover/request.ts";
+import { type Age, ageOf } from "../functions/slack/backups.ts";
 import { commanded, runPattern } from "../functions/slack/decide.ts";
 import { attemptPattern } from "../shared/incident.ts";
 import type { Move } from "../shared/move.ts";
@@ -7,7 +8,8 @@ import { stageVariable } from "../shared/stage.ts";
 
 /** What is to be done, once the words are understood. */
 export type Command =
-  | { verb: "status" | "ack" | "repairs" | "rotations" }
+  | { verb: "status" | "ack" | "repairs" | "rotations" | "backups" }
+  | { verb: "verify-backup"; age: Age }
   | { verb: "repairs-ack"; playbook: string }
   | { verb: Move; reason: string; overrides: Override[] }
   | { verb: "pause" | "resume" | "rebuild"; reason: string }
@@ -22,6 +24,8 @@ export interface Names {
   table: string;
   journal: string;
   function: string;
+  /** Of restore tests. */
+  verification: string;
 }
 
 export interface OpsArguments {
@@ -59,6 +63,8 @@ export const usage = `Nightshift without Slack. Straight to the coordination tab
   npm run ops -- repairs                  what is done by itself when an alarm rings, and how well
   npm run ops -- repairs ack <playbook>   gives a playbook its automatic right back
   npm run ops -- rotations                which secrets are being rotated, and what forbids it now
+  npm run ops -- backups                  whether the backups are known to restore, and since when
+  npm run ops -- verify-backup [random]   restores one now, apart from production; also of an instant
   npm run ops -- journal <run>            what a run saw, decided and did; the chain is verified
 
   A move takes accept:unknown-loss, accept:block-period and accept:readiness among its words, where
@@ -92,6 +98,7 @@ export const opsArguments = (
       journal: named(values.journal ?? NIGHTSHIFT_JOURNAL, `${prefix}-journal`),
       // By its alias: a run that is under way goes on with the version that it began with.
       function: named(values.function ?? NIGHTSHIFT_FUNCTION, `${prefix}-failover:live`),
+      verification: `${prefix}-verification:live`,
     },
     json: values.json ?? false,
   };
@@ -115,9 +122,12 @@ const commandOf = (verb: string, words: string[]): Command => {
       return { verb, run: only(verb, words, journalled, "a run such as failover-2-1") };
     case "repairs":
       return repairsOf(words);
+    case "verify-backup":
+      return verifyBackupOf(words);
     case "status":
     case "ack":
     case "rotations":
+    case "backups":
       if (words.length > 0) throw new UsageError(`${verb} takes nothing more.`);
       return { verb };
     default:
@@ -132,6 +142,12 @@ const only = (verb: string, words: string[], pattern: RegExp, what: string): str
   const [word = ""] = words;
   if (words.length === 1 && pattern.test(word)) return word;
   throw new UsageError(`${verb} takes ${what}, not "${words.join(" ")}".`);
+};
+
+const verifyBackupOf = (words: string[]): Command => {
+  const age = ageOf(words);
+  if (age) return { verb: "verify-backup", age };
+  throw new UsageError("verify-backup takes nothing more, random, or a time such as 2026-11-22T03:00:00Z.");
 };
 
 const repairsOf = (words: string[]): Command => {

@@ -36,6 +36,7 @@ export const station = async (runtime: Runtime, names: Names): Promise<Station> 
       SST_RESOURCE_CoordinationTable: JSON.stringify({ name: names.table }),
       SST_RESOURCE_JournalTable: JSON.stringify({ name: names.journal }),
       SST_RESOURCE_FailoverFunction: JSON.stringify({ name: names.function }),
+      SST_RESOURCE_VerificationFunction: JSON.stringify({ name: names.verification }),
     },
   };
   return {

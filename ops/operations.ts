@@ -1,3 +1,4 @@
+import { type Age, lookAtBackups, orderVerification, verifyingText } from "../functions/slack/backups.ts";
 import { orderCarryOn } from "../functions/slack/carry-on.ts";
 import { permission } from "../functions/slack/decide.ts";
 import {
@@ -22,6 +23,7 @@ import { observed, withoutStop } from "../shared/outcome.ts";
 import { whilePaused } from "../shared/pause.ts";
 import { readRepairs, repairsLines, returnRight } from "../shared/repairs.ts";
 import { rotationsLines } from "../shared/rotations.ts";
+import { backupsLines } from "../shared/verification.ts";
 import type { Command } from "./arguments.ts";
 import type { Station } from "./aws.ts";
 import { bookOf, rebuilding, silenceOf } from "./book.ts";
@@ -41,6 +43,7 @@ export const operate = async (at: Station, command: Command): Promise<Told> => {
   if (command.verb === "journal") return journal(at, command.run);
   if (command.verb === "repairs") return repairs(at);
   if (command.verb === "rotations") return rotations(at);
+  if (command.verb === "backups") return backups(at);
   const who = operatorOf(at);
   if ("refused" in who) return turnedAway(at, command, at.caller, who.refused);
   const { operator } = who;
@@ -65,6 +68,8 @@ export const operate = async (at: Station, command: Command): Promise<Told> => {
     case "pause":
     case "resume":
       return turnPause(at, operator, command.verb, command.reason);
+    case "verify-backup":
+      return verifyBackup(at, operator, command.age);
     case "repairs-ack":
       return giveRightBack(at, operator, command.playbook);
     case "ack":
@@ -118,6 +123,16 @@ const repairs = async (at: Station): Promise<Told> => {
 const rotations = async (at: Station): Promise<Told> => {
   const seen = await lookAtRotations(at);
   return { ok: true, lines: rotationsLines(seen), data: { ...seen } };
+};
+
+const backups = async (at: Station): Promise<Told> => {
+  const seen = await lookAtBackups(at);
+  return { ok: true, lines: backupsLines(seen), data: { ...seen } };
+};
+
+const verifyBackup = async (at: Station, { user: by }: Operator, age: Age): Promise<Told> => {
+  const begun = await orderVerification(at, { by, age });
+  return { ok: true, lines: [verifyingText(begun)], data: { ...begun } };
 };
 
 const giveRightBack = async (at: Station, { user }: Operator, playbook: string): Promise<Told> => {

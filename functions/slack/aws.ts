@@ -62,23 +62,32 @@ export const runsOf = (runtime: Runtime, bounds: CallBounds): Runs => {
   const lambda = perRegion((region) => new LambdaClient(clientOptions(runtime, region, bounds)));
   const tables = perRegion((region) => new DynamoDBClient(clientOptions(runtime, region, bounds)));
   const storeIn = (region: string) => dynamodbJournal(tables(region), journalTable);
+  const begin = async (region: string, name: string, request: object, execution: string) => {
+    const command = new InvokeCommand({
+      FunctionName: name,
+      InvocationType: "Event",
+      Payload: Buffer.from(JSON.stringify(request)),
+      DurableExecutionName: execution,
+    });
+    try {
+      await lambda(region).send(command);
+      return "started" as const;
+    } catch (error) {
+      // Somebody else, or an alarm, has asked for it: this run is the one they get.
+      if (named(error, "DurableExecutionAlreadyStartedException")) return "joined" as const;
+      throw error;
+    }
+  };
   return {
-    start: async (region, request) => {
-      const command = new InvokeCommand({
-        FunctionName: failover.name,
-        InvocationType: "Event",
-        Payload: Buffer.from(JSON.stringify(request)),
-        DurableExecutionName:
-          request.kind === "carry-on" ? executionName(request.run, request.again) : request.run,
-      });
-      try {
-        await lambda(region).send(command);
-        return "started";
-      } catch (error) {
-        // Somebody else, or an alarm, has asked for a move: this run is the one they get.
-        if (named(error, "DurableExecutionAlreadyStartedException")) return "joined";
-        throw error;
-      }
+    start: (region, request) => {
+      const again = request.kind === "carry-on";
+      const execution = again ? executionName(request.run, request.again) : request.run;
+      return begin(region, failover.name, request, execution);
+    },
+    // Linked when it is asked for: a platform may do without restore tests.
+    verify: (region, request) => {
+      const { name } = linked<{ name: string }>(runtime, "VerificationFunction");
+      return begin(region, name, request, request.run);
     },
     status: async (region, execution) => {
       const { DurableExecutions = [] } = await lambda(region).send(

@@ -4,6 +4,7 @@ import type { Move } from "../../shared/move.ts";
 import type { Refusal } from "../../shared/outcome.ts";
 import { overrides as knownOverrides } from "../failover/decide.ts";
 import type { Override } from "../failover/request.ts";
+import { type Age, ageOf } from "./backups.ts";
 import type { Given } from "./refused.ts";
 import type { SlackRequest } from "./request.ts";
 
@@ -17,6 +18,9 @@ export type Intent =
   | { wants: "repairs" }
   /** Which secrets are being rotated, and whether one could be now. */
   | { wants: "rotations" }
+  /** Whether the backups are known to restore. */
+  | { wants: "backups" }
+  | { wants: "verify-backup"; age: Age }
   /** Gives a playbook the automatic right back that it has lost. */
   | { wants: "repairs-ack"; playbook: string }
   | { wants: Move; reason: string; overrides: Override[] }
@@ -75,6 +79,8 @@ const mayAsk: Record<Intent["wants"], readonly Operator["may"][number][]> = {
   help: ["request", "approve"],
   repairs: ["request", "approve"],
   rotations: ["request", "approve"],
+  backups: ["request", "approve"],
+  "verify-backup": ["request"],
   // What may change the platform unasked is for those who would be asked.
   "repairs-ack": ["approve"],
   failover: ["request"],
@@ -133,6 +139,8 @@ export const commanded = (text: string): Intent => {
   if (verb === "carry-on") return carryOnOf(words);
   if (verb === "maintenance" || verb === "freeze") return maintenanceOf(words);
   if (verb === "repairs") return repairsOf(words);
+  if (verb === "backups") return { wants: verb };
+  if (verb === "verify-backup") return verifyBackupOf(words);
   if (!includes(moves, verb)) return { wants: "help" };
   const reason = reasonOf(words.filter((word) => !isOverride(word)));
   return { wants: verb, reason, overrides: overridesIn(words) };
@@ -164,6 +172,11 @@ const maintenanceOf = ([span = "", ...words]: readonly string[]): Intent => {
   const minutes = Number(count ?? 0) * (unit === "h" ? 60 : 1);
   if (minutes < 1 || minutes > longestMinutes) return { wants: "help" };
   return { wants: "maintenance", minutes, reason: reasonOf(words) };
+};
+
+const verifyBackupOf = (words: readonly string[]): Intent => {
+  const age = ageOf(words);
+  return age ? { wants: "verify-backup", age } : { wants: "help" };
 };
 
 const repairsOf = ([what, playbook = "", ...more]: readonly string[]): Intent => {
@@ -210,6 +223,8 @@ export const helpText = [
     "repairs wait; `maintenance end` ends it.",
   "`/nightshift repairs` shows what is done by itself when an alarm rings, and how well.",
   "`/nightshift rotations` shows which secrets are being rotated, and what forbids a rotation now.",
+  "`/nightshift backups` shows whether the backups are known to restore, and since when.",
+  "`/nightshift verify-backup [random | 2026-11-22T03:00:00Z]` restores one now, apart from production.",
   "`/nightshift repairs ack <playbook>` gives a playbook its automatic right back.",
   "`/nightshift abort <run> <reason>` stops a repair before its next change.",
   `Add ${accepted} only where a refusal asks for it.`,

@@ -20,6 +20,7 @@ import { closeRebuild, judgeRebuild, readAttempt, rebuildRun } from "../../share
 import { declareUpheaval, readUpheavals, type Upheaval } from "../../shared/upheaval.ts";
 import type { RebuildRequest } from "../failover/rebuild.ts";
 import type { CarryOnRequest, FailoverRequest, Override } from "../failover/request.ts";
+import type { VerificationRequest } from "../verification/request.ts";
 import { carryOnUnder } from "./carry-on.ts";
 
 /**
@@ -40,6 +41,8 @@ export interface Runs {
     region: string,
     request: FailoverRequest | RebuildRequest | CarryOnRequest,
   ): Promise<"started" | "joined">;
+  /** Begins a restore test in that region, as `start` does. */
+  verify(region: string, request: VerificationRequest): Promise<"started" | "joined">;
   /** What Lambda says of a durable execution. `none`: it was never started, or long ago. */
   status(region: string, execution: string): Promise<"alive" | "over" | "none">;
   /** `gone` when nobody waits on the callback any more, which is no trouble: see Approval. */

@@ -10,6 +10,7 @@ import { returnRight } from "../../shared/repairs.ts";
 import type { SignedRequest, SlackPort } from "../../shared/slack.ts";
 import { verifySlackRequest } from "../../shared/slack.ts";
 import type { Override } from "../failover/request.ts";
+import { type Age, backups, orderVerification, verifyingText } from "./backups.ts";
 import { orderCarryOn } from "./carry-on.ts";
 import { deadline, type Within } from "./deadline.ts";
 import type { Decision, Intent } from "./decide.ts";
@@ -103,7 +104,7 @@ interface Work {
 /** Looking is harmless twice; changing is not, so it waits for a table that can tell a replay. */
 const guarded = (decision: Decision, nonce: Fact<Nonce>): Decision => {
   if (nonce.known || "refused" in decision) return decision;
-  if (["status", "help", "repairs", "rotations"].includes(decision.intent.wants)) return decision;
+  if (["status", "help", "repairs", "rotations", "backups"].includes(decision.intent.wants)) return decision;
   const reason =
     "The coordination table does not answer, so a replay could not be told. Nothing was done. " +
     "Try again, or use the break-glass command line of the runbook.";
@@ -139,6 +140,10 @@ const carryOut = async (work: Work, intent: Intent): Promise<Reply> => {
       return { text: await repairs(work) };
     case "rotations":
       return { text: await rotations(work) };
+    case "backups":
+      return { text: await backups(work) };
+    case "verify-backup":
+      return verifyBackup(work, intent.age);
     case "repairs-ack":
       return giveRightBack(work, intent.playbook);
     case "failover":
@@ -282,6 +287,15 @@ const acknowledge = async (work: Work): Promise<Reply> => {
     `Acknowledged: the move to ${region} (epoch ${epoch}, ${escaped(holder)}). ` +
     "The block period does not hold the next move.";
   return { text };
+};
+
+const verifyBackup = async (work: Work, age: Age): Promise<Reply> => {
+  const { door, within, operator } = work;
+  const wish = { by: operator.user, age };
+  const begun = await within("verify-backup", () => orderVerification(door, wish));
+  if (!begun.known) return uncertain(work, "the restore test was started", begun.why);
+  door.log.info("restore test asked for", { user: operator.user, ...begun.value });
+  return { text: verifyingText(begun.value) };
 };
 
 const giveRightBack = async (work: Work, playbook: string): Promise<Reply> => {

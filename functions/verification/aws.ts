@@ -23,9 +23,10 @@ import { checksOf } from "./checks/all.ts";
 import type { CheckPolicy, KeyRing } from "./checks/policy.ts";
 import type { Checks } from "./checks.ts";
 import { bodyOf } from "./evidence.ts";
-import type { Ports, Posted, VerificationPolicy } from "./ports.ts";
+import type { Ports, Posted, Proof, VerificationPolicy } from "./ports.ts";
 import { copiesOf, type Place } from "./rds-aws.ts";
 import type { RunRecord } from "./record.ts";
+import { reporter } from "./report-aws.ts";
 import { messageOf } from "./view.ts";
 
 /** Where this region's copies go, and whose backups they are of. */
@@ -121,16 +122,26 @@ export const verificationPorts = (runtime: Runtime, checks?: Checks): Ports => {
     journal: own.append,
     evidenceOf: (record) => ({ ...bodyOf(record, checkPolicyOf(config)) }),
     keep: evidence.keep,
-    publish: async (record) => {
-      await keepVerification(table, region, standingAfter(record));
+    report: reporter(runtime, region, linked<{ bucket: string }>(runtime, "Evidence").bucket),
+    publish: async (record, proof) => {
+      await keepVerification(table, region, standingAfter(record, proof));
       await putMetrics(runtime, region, record);
     },
     show: shower(runtime),
   };
 };
 
-const standingAfter = ({ run, end, code, figures, times }: RunRecord) => ({
-  ...{ run, code, figures: { ...figures }, isVerified: end === "verified" },
+const standingAfter = (
+  { run, end, code, figures, times, verdict }: RunRecord,
+  { evidence, report }: Proof,
+) => ({
+  ...{ run, code, figures: { ...figures }, isVerified: end === "verified", report },
+  verdict: {
+    landed: verdict.landed.is,
+    restorable: verdict.restorable.is,
+    correct: verdict.correct.is,
+  },
+  evidence: evidence && `${evidence.sequence}:${evidence.hash.slice(0, 16)}`,
   atMilliseconds: times.endedAt ?? times.startedAt,
 });
 
@@ -164,8 +175,8 @@ const shower = (runtime: Runtime): Ports["show"] => {
     timeoutSeconds: 5,
     attempts: 2,
   });
-  return async (record, phase, message): Promise<Posted | null> => {
-    const shown = messageOf(record, phase);
+  return async (record, phase, message, proof): Promise<Posted | null> => {
+    const shown = messageOf(record, phase, proof);
     if (phase === "ended" && record.end === "red") {
       await slack.post(escalation(record.run, people, record.notes.join(" ") || record.code));
     }

@@ -30,6 +30,20 @@ export interface Posted {
   ts: string;
 }
 
+/** Where the record of a run stands in the chain of evidence. */
+export interface Kept {
+  run: string;
+  sequence: number;
+  hash: string;
+}
+
+/** What of a run can be shown to others. */
+export interface Proof {
+  evidence: Kept | null;
+  /** Address of its page. */
+  report: string | null;
+}
+
 export interface VerificationPolicy {
   rtoSeconds: number;
   rpoSeconds: number;
@@ -94,8 +108,15 @@ export interface Ports {
   journal(run: string, line: Line): Promise<Entry>;
   evidenceOf(record: RunRecord): Draft["body"];
   keep(draft: Draft): Promise<EvidenceRecord>;
+  /** Writes the page of the run beside its record; gives its address. */
+  report(kept: Kept): Promise<string>;
   /** For whoever asks how the last run ended, and for the metrics that have to arrive. */
-  publish(record: RunRecord): Promise<void>;
+  publish(record: RunRecord, proof: Proof): Promise<void>;
   /** Puts the run's one message up or up to date; null when Slack does not answer. */
-  show(record: RunRecord, phase: string, message: Posted | null): Promise<Posted | null>;
+  show(
+    record: RunRecord,
+    phase: string,
+    message: Posted | null,
+    proof?: Proof,
+  ): Promise<Posted | null>;
 }

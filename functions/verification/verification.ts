@@ -10,7 +10,7 @@ import { choose, judge } from "./decide.ts";
 import type { LandedFacts } from "./landed.ts";
 import { judgeLanded } from "./landed.ts";
 import { logIn, lookInto } from "./looking.ts";
-import type { Ports, Posted } from "./ports.ts";
+import type { Kept, Ports, Posted } from "./ports.ts";
 import type { Plan, RunRecord } from "./record.ts";
 import type { VerificationRequest } from "./request.ts";
 
@@ -32,7 +32,9 @@ export interface Result {
   notes: string[];
   leftovers: string[];
   /** Its place in the chain of evidence; null when it could not be kept. */
-  evidence: { sequence: number; hash: string } | null;
+  evidence: Kept | null;
+  /** Address of its page; null when it could not be written. */
+  report: string | null;
   unrecorded: number;
 }
 
@@ -279,16 +281,19 @@ const close = async (
   record.times.endedAt = await trying("end", async () => Math.floor(clock.now()));
   const evidence =
     record.end === "postponed" ? null : await trying("keep evidence", () => kept(work));
+  const report = evidence ? await trying("write its page", () => ports.report(evidence)) : null;
+  const proof = { evidence, report };
   // A success that nobody can prove is none.
   if (record.end === "verified" && !evidence) [record.end, record.code] = ["red", "no-evidence"];
   const kind = { verified: "did", red: "failed", postponed: "refused" } as const;
   await tell(work, "end", kind[record.end], [record.code, ...record.notes].join(". "), {
     ...{ end: record.end, code: record.code, verdict: record.verdict, figures: record.figures },
     evidence,
+    report,
   });
   if (record.end !== "postponed") {
     await trying("publish", async () => {
-      await ports.publish(record);
+      await ports.publish(record, proof);
       return true;
     });
     await trying("end the freeze", async () => {
@@ -296,7 +301,7 @@ const close = async (
       return true;
     });
   }
-  await trying("tell people", async () => ports.show(record, "ended", work.message));
+  await trying("tell people", async () => ports.show(record, "ended", work.message, proof));
   const { run, leftovers, unrecorded } = record;
   return {
     run,
@@ -305,17 +310,18 @@ const close = async (
     notes: record.notes,
     leftovers,
     evidence,
+    report,
     unrecorded,
   };
 };
 
-const kept = async ({ ports, record, clock }: Work) => {
+const kept = async ({ ports, record, clock }: Work): Promise<Kept> => {
   const recordedAt = new Date(Math.floor(clock.now())).toISOString();
   const body = ports.evidenceOf(record);
   const { sequence, hash } = await ports.keep({
     ...{ kind: "verification", run: record.run, recordedAt, body },
   });
-  return { sequence, hash };
+  return { run: record.run, sequence, hash };
 };
 
 /** Into the journal, which has to take it until the copy is made, and after it only should. */

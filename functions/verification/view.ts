@@ -1,6 +1,7 @@
 import { isoSeconds } from "../../shared/clock.ts";
 import type { Block, SlackMessage } from "../../shared/message.ts";
 import { escaped } from "../../shared/message.ts";
+import type { Proof } from "./ports.ts";
 import type { Grade, RunRecord } from "./record.ts";
 
 /** Slack's limits per block. Source: the JSDoc of @slack/types. */
@@ -15,7 +16,11 @@ const ends = {
 const grades: Record<Grade["is"], string> = { yes: "✓", no: "▲ no", unknown: "▲ unknown" };
 
 /** The run's one message: the three answers, what was measured, and what speaks against it. */
-export const messageOf = (record: RunRecord, phase: string): SlackMessage => {
+export const messageOf = (
+  record: RunRecord,
+  phase: string,
+  proof: Proof = { evidence: null, report: null },
+): SlackMessage => {
   const { region, sourceRegion, verdict, plan, wish, run, end, notes } = record;
   const isOver = phase === "ended";
   const what = isOver ? ends[end] : "◐ Restore test";
@@ -37,9 +42,16 @@ export const messageOf = (record: RunRecord, phase: string): SlackMessage => {
   }
   const text = isOver ? notes.map((note) => `• ${escaped(note)}`).join("\n") : escaped(phase);
   if (text) blocks.push(section(text));
-  blocks.push({ type: "context", elements: [{ type: "mrkdwn", text: `run ${escaped(run)}` }] });
+  const foot = [`run ${escaped(run)}`, ...footOf(proof)].join(" · ");
+  blocks.push({ type: "context", elements: [{ type: "mrkdwn", text: foot }] });
   return { text: clip(`${title}. ${escaped(notes.join(" "))}`, sectionLimit), blocks };
 };
+
+/** Whoever keeps this message can tell later whether records are missing at the end. */
+const footOf = ({ evidence, report }: Proof): string[] => [
+  ...(evidence ? [`evidence ${evidence.sequence}:${evidence.hash.slice(0, 16)}`] : []),
+  ...(report ? [`<${report}|page with the trend>`] : []),
+];
 
 const planText = ({ plan }: RunRecord): string =>
   plan
