@@ -18,7 +18,8 @@ export const isAnswer = (story: RepairStory, attempt: Execution): boolean => {
   const result = resultOf(attempt);
   if (!result || result.playbook !== story.playbook) return false;
   const isFinal = result.end === "done" || result.end === "needs-human" || result.end === "shadow";
-  return isFinal || (story.expects.end === "nothing" && result.end === "nothing");
+  // One that has come to nothing for now is an answer only where nothing is expected.
+  return isFinal || result.end === story.expects.end;
 };
 
 /** The instants of a run, by the keys of its journal. */

@@ -276,7 +276,7 @@ const pausePressed: RepairStory = {
   title: "one sick instance while Nightshift is paused",
   playbook: "unhealthy-host",
   alarm: "unhealthy-hosts",
-  expects: { end: "nothing", codes: ["paused"], deed: null },
+  expects: { end: "held", codes: ["paused"], deed: null },
   failingShare: 0.3,
   break: async (scene) => {
     const { world } = scene;

@@ -7,6 +7,9 @@ export interface Reservation {
   id: string;
   /** The playbook, or `operator` for a person's own order. */
   by: string;
+  /** The deed by its name in the menu; left out for what somebody did by another door. */
+  deed?: string;
+  /** `<type>:<id>`, the same for whatever is done to it: `instance:i-0abc`, `database:platform`. */
   resource: string;
   /** What the resource is a member of, when it is taken out of it. */
   fleet: string | null;
@@ -17,7 +20,7 @@ export interface Limits {
   /** Deeds by anybody in the region, and by this playbook, in any hour. */
   regionPerHour: number;
   perHour: number;
-  /** Between two deeds on one resource, whoever did the first. */
+  /** Between two deeds of one name on one resource, whoever did the first. */
   cooldownSeconds: number;
   /** Of so many members no more than this share is taken in any hour, and one at least. */
   fleet: { size: number; share: number } | null;
@@ -26,12 +29,18 @@ export interface Limits {
 /** Longer than any cooldown: what is older holds nobody back and is forgotten. */
 export const rememberedSeconds = 24 * 3600;
 const hourSeconds = 3600;
+/** Between any two deeds on one resource: alarms still show what the first has done. */
+export const restSeconds = 420;
 
-/** Whether `wanted` fits in with what was reserved before. Pure. */
+/**
+ * Whether `wanted` fits in with what was reserved before, and with what others were `seen` to have changed:
+ * that counts for the rest of a resource and not for the hour. Pure.
+ */
 export const judgeReservation = (
   before: readonly Reservation[],
   wanted: Reservation,
   limits: Limits,
+  seen: readonly Reservation[] = [],
 ): Refusal | undefined => {
   const within = (seconds: number) =>
     before.filter((each) => wanted.atMilliseconds - each.atMilliseconds < seconds * 1000);
@@ -43,7 +52,7 @@ export const judgeReservation = (
   if (own.length >= limits.perHour) {
     return spent(`${wanted.by} has done ${own.length} deeds in the last hour, which is its share.`);
   }
-  const same = within(limits.cooldownSeconds).find(({ resource }) => resource === wanted.resource);
+  const same = [...before, ...seen].find((each) => isTooSoon(each, wanted, limits));
   if (same) {
     const ago = Math.round((wanted.atMilliseconds - same.atMilliseconds) / 60_000);
     const reason = `${wanted.resource} was changed ${ago} minutes ago by ${same.by} (${same.id}).`;
@@ -59,6 +68,14 @@ export const judgeReservation = (
     `${taken.size} of ${limits.fleet.size} members of ${wanted.fleet} were taken in the last hour; ` +
     `more than ${most} are not.`;
   return { code: "fleet-share", reason };
+};
+
+/** What another deed has done to a resource has to settle; the same one waits for its whole cooldown. */
+const isTooSoon = (each: Reservation, wanted: Reservation, limits: Limits): boolean => {
+  if (each.resource !== wanted.resource) return false;
+  const isOther = each.deed !== undefined && each.deed !== wanted.deed;
+  const seconds = isOther ? Math.min(restSeconds, limits.cooldownSeconds) : limits.cooldownSeconds;
+  return wanted.atMilliseconds - each.atMilliseconds < seconds * 1000;
 };
 
 const spent = (reason: string): Refusal => ({ code: "budget", reason });
@@ -89,6 +106,7 @@ export const reserve = async (
   region: string,
   wanted: Reservation,
   limits: Limits,
+  byOthers: readonly Reservation[] = [],
 ): Promise<Reserved> => {
   let item = await table.read(budgetId(region));
   for (let attempt = 0; attempt < attempts; attempt += 1) {
@@ -97,7 +115,7 @@ export const reserve = async (
     );
     const same = before.find(({ id }) => id === wanted.id);
     if (same) return { reserved: same };
-    const refused = judgeReservation(before, wanted, limits);
+    const refused = judgeReservation(before, wanted, limits, byOthers);
     if (refused) return { refused };
     const seen = item?.version;
     const written = await table.write(budgetId(region), {

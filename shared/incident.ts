@@ -4,8 +4,12 @@ import type { Coordination, Item } from "./coordination.ts";
 export type AttemptEnd =
   /** It helped, and has proven it. */
   | "done"
-  /** There was nothing to do, or something forbade it for now. */
+  /** There was nothing to do now. It looks again; others may look meanwhile. */
   | "nothing"
+  /** It is its matter and gets well by itself, or soon can be dealt with: others wait for it, not for long. */
+  | "waits"
+  /** A pause, a freeze or a mute forbade it. It is not counted, and is looked at again. */
+  | "held"
   /** What it is for is not the matter: the next playbook by rank may look. */
   | "passed"
   /** It has said what it would have done. */
@@ -25,6 +29,31 @@ export interface Attempt {
   hasBegun: boolean;
   end: AttemptEnd | null;
   endedAtMilliseconds: number | null;
+  /** Its deed was done, or may have been: what that has come to has to show before anything else is done. */
+  hasActed: boolean;
+}
+
+/** What one playbook has come to in an incident, until its alarms have been quiet for a while. */
+export interface Tried {
+  /** Attempts in a row that came to nothing. */
+  times: number;
+  end: AttemptEnd;
+  /** The change of an alarm that the last one was about. */
+  key: string;
+  /** The end of the last one, and of the first one in that row. */
+  atMilliseconds: number;
+  sinceMilliseconds: number;
+  /** The last look that saw one of its alarms ring. */
+  rangMilliseconds: number;
+}
+
+/** One thing that people were told of: the kind of alarm, and a short hash of what was said. */
+export interface Told {
+  kind: string;
+  hash: string;
+  atMilliseconds: number;
+  /** The last look that saw an alarm of that kind. */
+  rangMilliseconds: number;
 }
 
 /** All alarms of a region that came together, as one thing with one repair at a time. Bounded. */
@@ -42,12 +71,16 @@ export interface Incident {
   step: number;
   /** The newest attempt. */
   attempt: Attempt | null;
-  /** By playbook: how often, and how it ended last, and for which change of an alarm. */
-  tried: Record<string, { times: number; end: AttemptEnd; key: string; atMilliseconds: number }>;
+  /** When an alarm last began, or an attempt was last under way. What comes long after it is news. */
+  newsAtMilliseconds: number;
+  /** By playbook. */
+  tried: Record<string, Tried>;
   /** What is not done anything about now, by kind of alarm, and why. */
   parked: { kind: string; count: number; why: string }[];
   /** What people were told of, each once. */
-  told: string[];
+  told: Told[];
+  /** When people were paged last; null when they were not. */
+  pagedAtMilliseconds: number | null;
   /** The message of its newest run: what is parked is answered below it. */
   message: { channel: string; ts: string } | null;
   closedAtMilliseconds: number | null;
@@ -127,8 +160,14 @@ export const endAttempt = (
   {
     end,
     message,
+    acts,
     atMilliseconds,
-  }: { end: AttemptEnd; message: Incident["message"]; atMilliseconds: number },
+  }: {
+    end: AttemptEnd;
+    message: Incident["message"];
+    acts: number;
+    atMilliseconds: number;
+  },
 ): Promise<boolean> =>
   amend(table, region, run, (before, attempt) =>
     attempt.end !== null
@@ -136,18 +175,39 @@ export const endAttempt = (
       : {
           ...before,
           message: message ?? before.message,
-          attempt: { ...attempt, hasBegun: true, end, endedAtMilliseconds: atMilliseconds },
+          attempt: {
+            ...attempt,
+            hasBegun: true,
+            hasActed: acts > 0 || end === "done",
+            end,
+            endedAtMilliseconds: atMilliseconds,
+          },
           tried: {
             ...before.tried,
-            [attempt.playbook]: {
-              times: (before.tried[attempt.playbook]?.times ?? 0) + 1,
-              end,
-              key: attempt.key,
-              atMilliseconds,
-            },
+            [attempt.playbook]: triedOf(before, attempt, end, atMilliseconds),
           },
         },
   );
+
+/** A repair begins the row anew; what was held back adds nothing to it. */
+export const triedOf = (
+  { tried, seenAtMilliseconds }: Pick<Incident, "tried" | "seenAtMilliseconds">,
+  { playbook, key }: Pick<Attempt, "playbook" | "key">,
+  end: AttemptEnd,
+  atMilliseconds: number,
+): Tried => {
+  const before = tried[playbook];
+  const inARow = end === "done" ? 0 : (before?.times ?? 0) + (end === "held" ? 0 : 1);
+  const isFirst = before === undefined || before.end === "done" || before.times === 0;
+  return {
+    times: inARow,
+    end,
+    key,
+    atMilliseconds,
+    sinceMilliseconds: isFirst ? atMilliseconds : before.sinceMilliseconds,
+    rangMilliseconds: Math.max(before?.rangMilliseconds ?? 0, seenAtMilliseconds),
+  };
+};
 
 /** The last look at a region's alarms, so that a storm of events is a few looks. */
 const lookId = (region: string) => `triage#${region}`;

@@ -44,7 +44,7 @@ export const rollbackRefresh = {
   takesFromFleet: false,
   says: ({ group, refresh, toVersion }) =>
     `roll back the deploy ${refresh} of ${group} to version ${toVersion}`,
-  resource: ({ group }) => `deploy of ${group}`,
+  resource: ({ refresh }) => `refresh:${refresh}`,
   malformed: ({ group, refresh, toVersion }) =>
     group !== "" && refresh !== "" && /^\d+$/.test(toVersion)
       ? null
@@ -73,7 +73,7 @@ export const restartContainer = {
   irreversible: false,
   takesFromFleet: true,
   says: ({ group, instance }) => `restart the application's container on ${instance} of ${group}`,
-  resource: ({ instance }) => `container of ${instance}`,
+  resource: ({ instance }) => `instance:${instance}`,
   malformed: ({ group, instance, startedAt }) => {
     const isNamed = group !== "" && /^i-[0-9a-f]{8,17}$/.test(instance);
     return isNamed && startedAt !== "" ? null : `"${instance}" of "${group}"`;

@@ -34,7 +34,7 @@ export const rebootWithFailover = {
   takesFromFleet: false,
   says: ({ database, zone }) =>
     `reboot ${database} with failover, away from ${zone}: nobody is served for a minute or two`,
-  resource: ({ database }) => `failover of ${database}`,
+  resource: ({ database }) => `database:${database}`,
   malformed: ({ database, zone, plannedAtMilliseconds }) =>
     database !== "" && zone !== "" && plannedAtMilliseconds > 0
       ? null

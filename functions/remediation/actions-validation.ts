@@ -21,7 +21,8 @@ export interface ProofStanding {
 }
 
 export interface ProofChange {
-  action: "UPSERT" | "DELETE";
+  /** A record that is missing is created, so that one which has come meanwhile is kept. */
+  action: "CREATE" | "UPSERT" | "DELETE";
   name: string;
   value: string;
   ttlSeconds: number;
@@ -49,6 +50,27 @@ const shown = ({ name, found, obstacle }: ProofStanding): string =>
 const isSame = (found: ProofStanding["found"], had: ProofStanding["found"]): boolean =>
   found?.value === had?.value && found?.ttlSeconds === had?.ttlSeconds;
 
+/**
+ * Throws unless every name has exactly what is expected, as one plain CNAME with its value and its time:
+ * somebody who has changed it since knows better. Gives the names that have nothing.
+ */
+const stillAre = async (
+  hands: ValidationHands,
+  zone: string,
+  expected: Pick<ProofStanding, "name" | "found">[],
+): Promise<Set<string>> => {
+  const there = await hands.proofs(
+    zone,
+    expected.map(({ name }) => name),
+  );
+  const changed = there.filter(({ name, found, obstacle }) => {
+    const planned = expected.find((one) => one.name === name);
+    return obstacle !== null || !isSame(found, planned?.found ?? null);
+  });
+  if (changed.length > 0) throw new Error(`changed meanwhile: ${changed.map(shown).join("; ")}`);
+  return new Set(there.filter(({ found }) => found === null).map(({ name }) => name));
+};
+
 export const restoreValidationRecord = {
   irreversible: false,
   takesFromFleet: false,
@@ -56,7 +78,7 @@ export const restoreValidationRecord = {
     const names = records.map(({ name }) => name).join(", ");
     return `write the validation record${records.length === 1 ? "" : "s"} ${names} that ACM asks for`;
   },
-  resource: ({ zone }) => `validation records of ${zone}`,
+  resource: ({ zone }) => `zone:${zone}`,
   malformed: ({ zone, records }) =>
     zone !== "" &&
     records.length > 0 &&
@@ -85,20 +107,21 @@ export const restoreValidationRecord = {
       changed: strange.length === 0 ? null : `By now there is ${strange.map(shown).join("; ")}`,
     };
   },
-  perform: (hands, { zone, records }) =>
-    hands.changeProofs(
+  perform: async (hands, { zone, records }) => {
+    const planned = records.map(({ name, had }) => ({ name, found: had }));
+    const missing = await stillAre(hands, zone, planned);
+    await hands.changeProofs(
       zone,
-      records.map(({ name, value }) => ({ action: "UPSERT", name, value, ttlSeconds })),
-    ),
+      records.map(({ name, value }) => ({
+        action: missing.has(name) ? "CREATE" : "UPSERT",
+        ...{ name, value, ttlSeconds },
+      })),
+    );
+  },
   /** Only what it wrote: somebody who has changed it since knows better. */
   undo: async (hands, { zone, records }) => {
-    const names = records.map(({ name }) => name);
-    const there = await hands.proofs(zone, names);
-    const changed = there.filter(({ name, found }) => {
-      const wrote = { value: records.find((one) => one.name === name)?.value ?? "", ttlSeconds };
-      return !isSame(found, wrote);
-    });
-    if (changed.length > 0) throw new Error(`changed meanwhile: ${changed.map(shown).join("; ")}`);
+    const written = records.map(({ name, value }) => ({ name, found: { value, ttlSeconds } }));
+    await stillAre(hands, zone, written);
     await hands.changeProofs(
       zone,
       records.map(({ name, value, had }) =>

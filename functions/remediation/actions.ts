@@ -105,7 +105,7 @@ export interface StorageStanding {
 interface Common<Name extends DeedName> {
   /** What people read, as an order: `replace i-0abc of platform`. */
   says(target: Targets[Name]): string;
-  /** What the cooldown is for. */
+  /** What the cooldown is for, `<type>:<id>`: the same for every deed on the same thing. */
   resource(target: Targets[Name]): string;
   /** An empty or unknown target, in words; null when it names one thing. */
   malformed(target: Targets[Name]): string | null;
@@ -140,7 +140,7 @@ const replaceInstance = {
   irreversible: false,
   takesFromFleet: true,
   says: ({ group, instance }) => `end ${instance}; ${group} starts another in its place`,
-  resource: ({ instance }) => instance,
+  resource: ({ instance }) => `instance:${instance}`,
   malformed: ({ group, instance }) =>
     group !== "" && /^i-[0-9a-f]{8,17}$/.test(instance) ? null : `"${instance}" of "${group}"`,
   declares: ["lifecycle", "target"],
@@ -175,7 +175,7 @@ const growGroup = {
   irreversible: false,
   takesFromFleet: false,
   says: ({ group, from, to }) => `grow ${group} from ${from} to ${to} instances`,
-  resource: ({ group }) => group,
+  resource: ({ group }) => `group:${group}`,
   malformed: ({ group, from, to }) =>
     group !== "" && Number.isInteger(to) && to > from ? null : `"${group}" from ${from} to ${to}`,
   declares: ["desired"],
@@ -206,7 +206,7 @@ const growStorage = {
   takesFromFleet: false,
   says: ({ database, fromGigabytes, toGigabytes }) =>
     `grow the storage of ${database} from ${fromGigabytes} to ${toGigabytes} GB, which stays`,
-  resource: ({ database }) => database,
+  resource: ({ database }) => `database:${database}`,
   malformed: ({ database, fromGigabytes, toGigabytes }) =>
     database !== "" && toGigabytes > fromGigabytes && Number.isInteger(toGigabytes)
       ? null
@@ -239,7 +239,7 @@ const endSessions = {
     const count = Math.min(sessions.length, atMost);
     return `end ${count} forgotten transaction${count === 1 ? "" : "s"} of ${database}`;
   },
-  resource: ({ database }) => `sessions of ${database}`,
+  resource: ({ database }) => `database:${database}`,
   malformed: ({ database, sessions, atMost, idleSeconds }) => {
     const pids = new Set(sessions.map(({ pid }) => pid));
     const isNamed = database !== "" && pids.size === sessions.length && pids.size > 0;

@@ -1,9 +1,10 @@
 import { planHash, stateOf } from "../../shared/approval.ts";
+import { observed } from "../../shared/outcome.ts";
 import { whilePaused } from "../../shared/pause.ts";
 import { saysOf } from "./actions.ts";
 import { aborted } from "./guarding.ts";
-import type { Ending, Work } from "./remediation.ts";
-import { deedOf, human, nothing, record } from "./remediation.ts";
+import type { Ending, Posted, Question, Work } from "./remediation.ts";
+import { deedOf, human, record, refusedFor } from "./remediation.ts";
 
 const lookSeconds = 60;
 
@@ -18,24 +19,36 @@ export const ask = async (work: Work): Promise<Ending | null> => {
   const evidence = run.saved?.hash ?? "not recorded";
   const hash = planHash({ run: run.name, deed }, { finding: run.verdict?.finding.is, evidence });
   const neededApprovals = playbook.approvals;
+  const { approvalExpirySeconds } = ports.policy;
   const opened = await steps.step("open the request", () =>
     ports.approvals.open({
       planHash: hash,
       run: run.name,
       requester: ports.name,
       neededApprovals,
-      expiresAtMilliseconds: Math.floor(clock.now()) + ports.policy.approvalExpirySeconds * 1000,
+      expiresAtMilliseconds: Math.floor(clock.now()) + approvalExpirySeconds * 1000,
     }),
   );
   const { expiresAtMilliseconds } = opened;
-  run.asking = { planHash: hash, neededApprovals, expiresAtMilliseconds };
+  run.question = {
+    planHash: hash,
+    neededApprovals,
+    openedAtMilliseconds: expiresAtMilliseconds - approvalExpirySeconds * 1000,
+    expiresAtMilliseconds,
+    posted: null,
+    shownFor: -1,
+    isRepeated: false,
+    rejectedBy: null,
+    answer: null,
+    isClosed: false,
+  };
   await record(work, "asked", {
     kind: "asked",
     text: `People are asked: ${saysOf(deed)}.`,
     data: { deed, hash, neededApprovals, reasons: run.verdict?.reasons },
   });
   const answer = await awaitAnswer(work, hash);
-  run.asking = null;
+  await closeQuestion(work, answer ?? "approved");
   if (answer) return answer;
   const spent = await steps.step("use the approval", () =>
     ports.approvals.use(hash, run.name, Math.floor(clock.now())),
@@ -58,18 +71,26 @@ const awaitAnswer = async (work: Work, hash: string): Promise<Ending | null> => 
     const seen = await steps.step(`look at the approval #${look}`, async () => {
       const approval = await ports.approvals.read(hash);
       if (!approval) throw new Error("the request for approval has vanished");
+      const is = stateOf(approval, clock.now());
+      const by = approval.approvals.map(({ user }) => user);
+      const paused = whilePaused(await ports.readPause()) ?? null;
+      const stopped = (await aborted(work)) ?? null;
+      const isOpen = is === "waiting" && !paused && !stopped;
       return {
-        is: stateOf(approval, clock.now()),
-        by: approval.approvals.map(({ user }) => user),
+        is,
+        by,
         rejectedBy: approval.rejectedBy ?? null,
         leftSeconds: Math.max(0, (approval.expiresAtMilliseconds - clock.now()) / 1000),
-        paused: whilePaused(await ports.readPause()) ?? null,
-        stopped: (await aborted(work)) ?? null,
+        paused,
+        stopped,
+        shown: isOpen ? await shown(work, by) : null,
       };
     });
     run.approvedBy = seen.by;
+    const { rejectedBy } = seen;
+    if (run.question) run.question = { ...run.question, ...seen.shown, rejectedBy };
     if (seen.stopped) return human(seen.stopped.code, [seen.stopped.reason]);
-    if (seen.paused) return nothing(seen.paused.code, [seen.paused.reason]);
+    if (seen.paused) return refusedFor(seen.paused.code, [seen.paused.reason]);
     if (seen.is === "granted" || seen.is === "used") return null;
     if (seen.is === "rejected") return human("rejected", [`Rejected by ${seen.rejectedBy}.`]);
     if (seen.is === "expired") return human("expired", ["Nobody has approved it in time."]);
@@ -79,4 +100,58 @@ const awaitAnswer = async (work: Work, hash: string): Promise<Ending | null> => 
     );
   }
   return human("expired", [`${looks} looks without an answer.`]);
+};
+
+interface Shown extends Pick<Question, "shownFor" | "isRepeated"> {
+  posted: Posted | null;
+}
+
+/**
+ * Keeps the question where people see it: put up until Slack takes it, with who has approved so far, and
+ * once more aloud when half of its time is over.
+ */
+const shown = async ({ clock, ports, run }: Work, approvedBy: string[]): Promise<Shown | null> => {
+  const { question } = run;
+  if (!question) return null;
+  const { openedAtMilliseconds: from, expiresAtMilliseconds: until } = question;
+  const now: Shown = { ...question };
+  if (!question.posted || question.shownFor !== approvedBy.length) {
+    const posted = await ports.question({ ...run, approvedBy });
+    now.posted = posted ?? question.posted;
+    if (posted) now.shownFor = approvedBy.length;
+  }
+  if (now.posted && !now.isRepeated && clock.now() >= (from + until) / 2) {
+    now.isRepeated = await ports.remind({ ...run, question: { ...question, ...now } });
+  }
+  return { posted: now.posted, shownFor: now.shownFor, isRepeated: now.isRepeated };
+};
+
+/** Nobody has to be told that these requests are void: they say so themselves. */
+const over: readonly string[] = ["rejected", "expired"];
+
+/**
+ * Takes the buttons away and says what came of the question. Whoever presses one that Slack still shows is
+ * told that the request is void. Tried again at the run's end where Slack did not answer.
+ */
+export const closeQuestion = async (
+  work: Work,
+  came: Pick<Ending, "code" | "notes"> | "approved",
+): Promise<void> => {
+  const { steps, clock, ports, run } = work;
+  const { question } = run;
+  if (!question || question.isClosed) return;
+  const isFirst = question.answer === null;
+  const text = came === "approved" ? "Approved" : came.notes.join(" ");
+  const closing = { ...question, answer: question.answer ?? text };
+  const isVoid = isFirst && came !== "approved" && !over.includes(came.code);
+  const key = isFirst ? "close the question" : "close the question again";
+  const isClosed = await steps.step(key, async () => {
+    const { planHash: hash, posted } = question;
+    // What cannot be withdrawn expires, and this run uses it no more.
+    if (isVoid) {
+      await observed("coordination table", clock.now, () => ports.approvals.withdraw(hash, text));
+    }
+    return !posted || (await ports.question({ ...run, question: closing })) !== null;
+  });
+  run.question = { ...closing, isClosed };
 };

@@ -1,27 +1,31 @@
-import { CloudWatchClient, DescribeAlarmsCommand } from "@aws-sdk/client-cloudwatch";
+import {
+  CloudWatchClient,
+  DescribeAlarmsCommand,
+  ListAlarmMuteRulesCommand,
+} from "@aws-sdk/client-cloudwatch";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { readAbort, standingOf } from "../../shared/abort.ts";
 import { approvals } from "../../shared/approval.ts";
+import type { Reservation } from "../../shared/budget.ts";
 import { reserve } from "../../shared/budget.ts";
 import { clientOptions } from "../../shared/clients.ts";
+import type { Coordination } from "../../shared/coordination.ts";
 import { coordination } from "../../shared/coordination.ts";
-import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
 import { countOutcome, readEfficacy } from "../../shared/efficacy.ts";
 import { readFreezes, readStandby } from "../../shared/freeze.ts";
 import { beginAttempt, endAttempt } from "../../shared/incident.ts";
 import { dynamodbJournal, journal } from "../../shared/journal.ts";
-import { escalation } from "../../shared/message.ts";
-import { observed } from "../../shared/outcome.ts";
+import { readLease } from "../../shared/lease.ts";
 import { readPause } from "../../shared/pause.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
+import type { RefreshSeen } from "./evidence.ts";
 import type { AlarmNow } from "./guardrails.ts";
 import { handsOf } from "./hands-aws.ts";
 import { lookersOf } from "./looks-aws.ts";
 import { playbooks } from "./playbooks.ts";
 import type { Ports } from "./ports.ts";
-import type { Posted, Run } from "./remediation.ts";
-import { messageOf } from "./view.ts";
+import { tellingOf } from "./telling.ts";
 
 /** What this region's playbooks look at and act upon. */
 export interface RemediatedLink extends Record<string, unknown> {
@@ -56,6 +60,7 @@ export const remediationPorts = (runtime: Runtime): Ports => {
   const { name: journalTable } = linked<{ name: string }>(runtime, "JournalTable");
   const book = () => journal(dynamodbJournal(tables, journalTable));
   const own = book();
+  const lookers = lookersOf(runtime, region, link);
   const at = () => Math.floor(clock.now());
   return {
     name: `remediation in ${region}`,
@@ -68,7 +73,7 @@ export const remediationPorts = (runtime: Runtime): Ports => {
       fleetShare: config.remediation?.fleetShare ?? fleetShare,
       rights: config.remediation?.playbooks ?? {},
     },
-    lookers: lookersOf(runtime, region, link),
+    lookers,
     hands: handsOf(runtime, region, link),
     alarm: alarmNow(runtime, region),
     readPause: () => readPause(table),
@@ -84,84 +89,75 @@ export const remediationPorts = (runtime: Runtime): Ports => {
       ]);
       return all.flat();
     },
-    reserve: (wanted, limits) =>
-      reserve(table, region, { ...wanted, atMilliseconds: at() }, limits),
+    reserve: async (wanted, limits, subject) => {
+      const seen = await changesByOthers(table, () => lookers.deploy(subject), link);
+      return reserve(table, region, { ...wanted, atMilliseconds: at() }, limits, seen);
+    },
     readEfficacy: (playbook) => readEfficacy(table, region, playbook),
     countOutcome: (playbook, run, outcome) =>
       countOutcome(table, region, playbook, { run, outcome, atMilliseconds: at() }),
     approvals: approvals(table),
     beginAttempt: (run) => beginAttempt(table, region, run),
-    endAttempt: (run, end, message) =>
-      endAttempt(table, region, run, { end, message, atMilliseconds: at() }),
+    endAttempt: (run, end, message, acts) =>
+      endAttempt(table, region, run, { end, message, acts, atMilliseconds: at() }),
     journal: own.append,
-    show: shower(runtime),
+    ...tellingOf(runtime),
   };
 };
 
+/**
+ * What people and other functions have changed without the ledger, by whatever door: a release or a refresh
+ * of the console, and a failover, which is done to the database. Throws when it cannot be read.
+ */
+const changesByOthers = async (
+  table: Coordination,
+  newestRefresh: () => Promise<RefreshSeen | null>,
+  { autoScalingGroup, databaseId }: RemediatedLink,
+): Promise<Reservation[]> => {
+  const [deploy, lease] = await Promise.all([newestRefresh(), readLease(table)]);
+  const changes: Reservation[] = [];
+  const fleet = null;
+  if (deploy) {
+    const atMilliseconds = deploy.endedAtMilliseconds ?? deploy.startedAtMilliseconds;
+    const resource = `group:${autoScalingGroup}`;
+    changes.push({ id: deploy.id, by: "a deploy", resource, fleet, atMilliseconds });
+  }
+  const { holder, settledAtMilliseconds: settled } = lease;
+  if (settled) {
+    const resource = `database:${databaseId}`;
+    const deed = "reboot-with-failover";
+    const atMilliseconds = settled;
+    changes.push({ id: holder, by: "a failover", deed, resource, fleet, atMilliseconds });
+  }
+  return changes;
+};
+
+/** What cannot be read of a mute rule is thrown, and then nothing is done. */
 const alarmNow = (runtime: Runtime, region: string) => {
   const client = new CloudWatchClient(clientOptions(runtime, region));
   return async (name: string): Promise<AlarmNow> => {
-    const { MetricAlarms, CompositeAlarms } = await client.send(
-      new DescribeAlarmsCommand({
-        AlarmNames: [name],
-        AlarmTypes: ["MetricAlarm", "CompositeAlarm"],
-      }),
-    );
+    const [{ MetricAlarms, CompositeAlarms }, { AlarmMuteRuleSummaries }] = await Promise.all([
+      client.send(
+        new DescribeAlarmsCommand({
+          AlarmNames: [name],
+          AlarmTypes: ["MetricAlarm", "CompositeAlarm"],
+        }),
+      ),
+      client.send(
+        new ListAlarmMuteRulesCommand({ AlarmName: name, Statuses: ["ACTIVE"], MaxRecords: 1 }),
+      ),
+    ]);
     const [composite] = CompositeAlarms ?? [];
     const alarm = MetricAlarms?.[0] ?? composite;
     if (!alarm?.StateValue) throw new Error(`CloudWatch does not know the alarm ${name}`);
     const since = alarm.StateTransitionedTimestamp ?? alarm.StateUpdatedTimestamp;
     const off = alarm.ActionsEnabled === false ? "its actions are switched off" : null;
+    const isMuted = (AlarmMuteRuleSummaries ?? []).length > 0 ? "a mute rule holds it" : null;
     const by = composite?.ActionsSuppressedBy;
     return {
       state: alarm.StateValue,
       key: `${alarm.AlarmArn ?? name}@${since?.getTime() ?? 0}`,
-      held: by ? `suppressed by ${by}` : off,
+      held: by ? `suppressed by ${by}` : (off ?? isMuted),
     };
-  };
-};
-
-/** One message for each run, brought up to date. Nothing waits for Slack but a question and the end. */
-const shower = (runtime: Runtime) => {
-  const people = runtime.config.slack.operators.map(({ user }) => user);
-  const slack = operatorsChannel(runtime, slackCredentials(runtime), {
-    timeoutSeconds: 5,
-    attempts: 2,
-  });
-  // A Slack that does not answer is left alone for a minute: waiting for it would delay the repair.
-  let silentUntil = 0;
-  const left = () => {
-    silentUntil = runtime.clock.now() + 60_000;
-    return null;
-  };
-  const put = async (run: Run): Promise<Posted | null> => {
-    if (run.end === "needs-human") {
-      await slack.post(escalation(run.name, people, run.notes.join(" ") || "see the run"));
-    }
-    const message = messageOf(run);
-    if (run.message) {
-      const updated = await slack.update(run.message.ts, message);
-      return updated.delivered ? run.message : left();
-    }
-    const posted = await slack.post(message);
-    return posted.delivered ? { channel: posted.channel, ts: posted.ts } : left();
-  };
-  const inTurn = inOrder();
-  return async (run: Run): Promise<Posted | null> => {
-    const mustBeTried = run.phase === "asking" || run.phase === "ended";
-    if (runtime.clock.now() < silentUntil && !mustBeTried) return null;
-    if (mustBeTried || !run.message) return inTurn(() => put(run));
-    void observed("Slack", runtime.clock.now, () => inTurn(() => put(run)));
-    return run.message;
-  };
-};
-
-/** One after the other: an older state of the message never overwrites a newer one. */
-const inOrder = () => {
-  let last: Promise<unknown> = Promise.resolve();
-  return <T>(act: () => Promise<T>): Promise<T> => {
-    const turn = last.then(act, act);
-    last = turn;
-    return turn;
   };
 };

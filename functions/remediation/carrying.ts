@@ -14,7 +14,7 @@ import {
 } from "./actions.ts";
 import { permitted } from "./guarding.ts";
 import type { Ending, Work } from "./remediation.ts";
-import { deedOf, human, nothing, record } from "./remediation.ts";
+import { deedOf, human, nothing, record, refusedFor } from "./remediation.ts";
 import { Warrant } from "./warrant.ts";
 
 /** Reserves the budget, then does the deed once and sees it through. Null when it is done. */
@@ -62,6 +62,7 @@ const reserveFor = ({ ports, run, playbook }: Work, deed: Deed) => {
     {
       id: run.name,
       by: playbook.name,
+      deed: deed.do,
       resource: resourceOf(deed),
       fleet: takes ? (known?.name ?? "the group") : null,
     },
@@ -71,6 +72,7 @@ const reserveFor = ({ ports, run, playbook }: Work, deed: Deed) => {
       cooldownSeconds: playbook.budget.cooldownSeconds,
       fleet: takes ? { size: known?.instances.length ?? 1, share: fleetShare } : null,
     },
+    run.wish.subject,
   );
 };
 
@@ -96,8 +98,7 @@ const seenThrough = async (work: Work, order: Order, before: Standing): Promise<
   run.hasActed = done.acts > 0;
   if (done.is === "refused") {
     const { code, reason } = done.refusal;
-    if (done.acts === 0)
-      return code === "aborted" ? human(code, [reason]) : nothing(code, [reason]);
+    if (done.acts === 0) return refusedFor(code, [reason]);
     return human(code, [`It may have been done once, and then: ${reason}`]);
   }
   if (done.is === "late") {
@@ -110,6 +111,7 @@ const seenThrough = async (work: Work, order: Order, before: Standing): Promise<
     text: done.acts > 0 ? "Done; now it has to prove itself." : "It has come about by itself.",
     data: { after: done.seen, acts: done.acts, doubt: done.doubt ?? null, undeclared: strange },
   });
+  run.doneAtMilliseconds = run.timeline.at(-1)?.atMilliseconds ?? null;
   if (strange.length === 0) return null;
   const note = `More has changed than this deed changes: ${strange.join("; ")}.`;
   return human("undeclared-change", [note]);

@@ -14,6 +14,7 @@ import { clientOptions } from "../../shared/clients.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import type { ProofChange, ProofStanding, ValidationHands } from "./actions-validation.ts";
 import type { RemediatedLink } from "./aws.ts";
+import { change } from "./bounds.ts";
 import type { CertificateSeen, ProofRecordsSeen, ProofSeen } from "./evidence-edge.ts";
 
 /** A certificate of ours has two names; many more would be another platform's. */
@@ -65,8 +66,9 @@ const proofOf = (option: DomainValidation): ProofSeen => {
 /** Route 53 answers for all regions at one place. */
 const recordsUnder = (runtime: Runtime) => {
   const client = new Route53Client(clientOptions(runtime, "us-east-1"));
+  const changing = new Route53Client(clientOptions(runtime, "us-east-1", change));
   return {
-    client,
+    changing,
     of: async (zone: string, name: string): Promise<ResourceRecordSet[]> => {
       const { ResourceRecordSets } = await client.send(
         new ListResourceRecordSetsCommand({
@@ -150,7 +152,7 @@ export const certificateHands = (runtime: Runtime, link: RemediatedLink): Valida
         names.map(async (name) => ({ name, ...standingOf(await records.of(own(zone), name)) })),
       ),
     changeProofs: async (zone, changes) => {
-      await records.client.send(
+      await records.changing.send(
         new ChangeResourceRecordSetsCommand({
           HostedZoneId: own(zone),
           ChangeBatch: { Comment: "Validation of a certificate", Changes: changes.map(changeOf) },

@@ -98,6 +98,8 @@ export interface ContainerSeen {
 /** A deed of the last day, by anybody. */
 export interface DeedSeen {
   by: string;
+  /** Its name in the menu, where it was one of it. */
+  deed?: string;
   resource: string;
   atMilliseconds: number;
 }

@@ -18,6 +18,8 @@ export interface InstanceSeen {
   zone: string;
   lifecycle: string;
   healthy: boolean;
+  /** Its group has put it into service so lately that its health checks do not count yet. */
+  isStarting?: boolean;
 }
 
 export interface GroupSeen {
@@ -53,6 +55,8 @@ export interface LoadSeen {
   slowestSeconds: number | null;
   perMinute: number;
   perMinuteBefore: number;
+  /** How many minutes this is about: fewer than usual right after a deed. As usual when left out. */
+  minutes?: number;
 }
 
 export interface DatabaseSeen {
@@ -122,7 +126,27 @@ export interface Looks extends EdgeLooks, DatabaseLooks, ApplicationLooks {
 
 export type Look = keyof Looks;
 
-export type Lookers = { [Name in Look]: (subject: Subject) => Promise<Looks[Name]> };
+/**
+ * `since`: when a deed was done, where it is to be seen whether it has helped. What counts over the last
+ * minutes leaves out those before it, and the first one after it, in which it was still coming about.
+ */
+export type Lookers = {
+  [Name in Look]: (subject: Subject, since?: number | null) => Promise<Looks[Name]>;
+};
+
+const period = 60_000;
+
+/**
+ * From when on a metric of minutes counts: the whole window, or what of it lies after the deed. Throws while
+ * there is nothing: the minute has to be over, and a metric comes a minute late.
+ */
+export const countedFrom = (now: number, minutes: number, since?: number | null): number => {
+  const from = now - minutes * period;
+  if (since === undefined || since === null) return from;
+  const after = Math.ceil(since / period) * period + period;
+  if (now < after + 2 * period) throw new Error("no whole minute was measured since the deed");
+  return Math.max(from, after);
+};
 
 /**
  * All that a playbook asked for, at once: the slowest look bounds the time. One that fails is a fact as
@@ -133,11 +157,12 @@ export const gather = async <Need extends Look>(
   lookers: Lookers,
   needs: readonly Need[],
   subject: Subject,
+  since: number | null = null,
 ): Promise<Evidence<Need>> => {
   const seen = await Promise.all(
     needs.map(
       async (name) =>
-        [name, await observed(name, clock.now, () => lookers[name](subject))] as const,
+        [name, await observed(name, clock.now, () => lookers[name](subject, since))] as const,
     ),
   );
   return Object.fromEntries(seen) as unknown as Evidence<Need>;

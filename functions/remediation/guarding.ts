@@ -5,10 +5,10 @@ import { decide } from "./decide.ts";
 import type { Look } from "./evidence.ts";
 import { gather } from "./evidence.ts";
 import type { GuardFacts } from "./guardrails.ts";
-import { brakes, objections } from "./guardrails.ts";
+import { brakes, holds, objections } from "./guardrails.ts";
 import type { Evidence } from "./playbooks.ts";
 import type { Ending, Work } from "./remediation.ts";
-import { deedOf, human, nothing, record } from "./remediation.ts";
+import { deedOf, record, refusedFor } from "./remediation.ts";
 
 /**
  * Every guardrail at once, on what is so now. The second time, after people may have taken half an hour,
@@ -38,8 +38,7 @@ export const guarded = async (
 
 const refusedBy = (refusals: Refusal[], { code }: Refusal): Ending => {
   const notes = refusals.map(({ reason }) => reason);
-  // Whoever stops a run has taken the matter into their own hands.
-  return code === "aborted" ? human(code, notes) : nothing(code, notes);
+  return refusedFor(code, notes);
 };
 
 /** Somebody's word that this run is to stop; undefined while there is none. Throws in doubt. */
@@ -89,11 +88,17 @@ const unlessUnread = async (work: Work): Promise<Refusal | undefined> => {
  * so that nothing but the change itself comes between.
  */
 export const permitted = async (work: Work): Promise<Refusal | undefined> => {
-  const { ports, playbook } = work;
-  const freezes = await observed("coordination table", ports.clock.now, ports.readFreezes);
-  // To take a deed back is what somebody wants who stops its run.
-  if (work.run.phase !== "undoing") {
-    const stopped = await unlessUnread(work);
+  const { ports, playbook, run } = work;
+  const isDeed = run.phase !== "undoing";
+  const { now } = ports.clock;
+  const { alarm: name } = run.wish.subject;
+  const [freezes, alarm] = await Promise.all([
+    observed("coordination table", now, ports.readFreezes),
+    isDeed ? observed("CloudWatch", now, () => ports.alarm(name)) : null,
+  ]);
+  // To take a deed back is what somebody wants who stops its run, or mutes its alarm.
+  if (alarm) {
+    const stopped = (await unlessUnread(work)) ?? holds(alarm)[0];
     if (stopped) return stopped;
   }
   const pause = await ports.readPause();

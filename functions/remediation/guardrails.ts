@@ -58,14 +58,22 @@ export const brakes = (
 };
 
 const alarmObjections = (alarm: Fact<AlarmNow>, key: string): Refusal[] => {
+  if (!alarm.known) return holds(alarm);
+  const { state } = alarm.value;
+  if (state !== "ALARM") return [refusal("superseded", `The alarm is ${state} by now.`)];
+  if (alarm.value.key === key) return holds(alarm);
+  return [refusal("superseded", "The alarm was well in between: this is another one.")];
+};
+
+/**
+ * Somebody may mute an alarm or switch its actions off while people think or a call is in doubt: asked
+ * once more before each change. What cannot be read counts as held.
+ */
+export const holds = (alarm: Fact<AlarmNow>): Refusal[] => {
   if (!alarm.known) {
     return [refusal("alarm-unknown", `The alarm cannot be read again (${alarm.why}).`)];
   }
-  const { state, held } = alarm.value;
-  if (state !== "ALARM") return [refusal("superseded", `The alarm is ${state} by now.`)];
-  if (alarm.value.key !== key) {
-    return [refusal("superseded", "The alarm was well in between: this is another one.")];
-  }
+  const { held } = alarm.value;
   return held === null ? [] : [refusal("held", `The alarm is held: ${held}.`)];
 };
 
@@ -107,14 +115,17 @@ const manySick = (
   { minimum }: GroupSeen,
   members: GroupSeen["instances"],
 ): Refusal[] => {
-  const others = new Set(members.map(({ id }) => id).filter((id) => id !== targetOf(deed)));
-  const healthy = targets.filter(({ state }) => state === "healthy").map(({ id }) => id);
-  const serving = healthy.filter((id) => others.has(id)).length;
-  const takesOneThatServes = !answersErrors(deed) && healthy.some((id) => id === targetOf(deed));
-  const refusals: Refusal[] = [];
-  const sick = members.length - serving;
-  if (sick * 2 > members.length) {
-    const reason = `${sick} of ${members.length} do not serve: this is no matter of one host.`;
+  const isTarget = (id: string) => id === targetOf(deed);
+  const healthy = new Set(targets.filter(({ state }) => state === "healthy").map(({ id }) => id));
+  const serving = members.filter(({ id }) => healthy.has(id) && !isTarget(id)).length;
+  const takesOneThatServes = !answersErrors(deed) && healthy.has(targetOf(deed) ?? "");
+  const starting = startingOf(targets, members);
+  const sick = members.filter(
+    ({ id }) => isTarget(id) || !(healthy.has(id) || starting.includes(id)),
+  );
+  const refusals: Refusal[] = [...notYet(deed, starting), ...oneZone(sick, members)];
+  if (sick.length * 2 > members.length) {
+    const reason = `${sick.length} of ${members.length} do not serve: this is no matter of one host.`;
     refusals.push(refusal("fleet-wide", reason));
   }
   const least = Math.max(1, takesOneThatServes ? minimum : minimum - 1);
@@ -123,6 +134,33 @@ const manySick = (
     refusals.push(refusal("minimum-healthy", reason));
   }
   return refusals;
+};
+
+type Members = GroupSeen["instances"];
+
+/** Those that have not had the time yet that their group gives them, or that nobody has checked yet. */
+const startingOf = (targets: TargetSeen[], members: Members): string[] => {
+  const unchecked = targets.filter(({ state }) => state === "initial").map(({ id }) => id);
+  return members
+    .filter((each) => each.isStarting || unchecked.includes(each.id))
+    .map(({ id }) => id);
+};
+
+const notYet = (deed: Deed, starting: string[]): Refusal[] => {
+  const target = targetOf(deed);
+  if (target === null || !starting.includes(target)) return [];
+  return [refusal("starting", `${target} has only just been started: it is given its time.`)];
+};
+
+/** Two that are sick in one of several zones are sick of the zone, also where the fleet is small. */
+const oneZone = (sick: Members, members: Members): Refusal[] => {
+  const [zone, ...others] = new Set(sick.map((each) => each.zone));
+  const isOnly = members.every((each) => each.zone === zone);
+  if (sick.length < 2 || zone === undefined || others.length > 0 || isOnly) return [];
+  const reason =
+    `All ${sick.length} that do not serve are in ${zone}: look at the zone, ` +
+    "and shift away from it if the others can carry it. Host by host nothing would be won.";
+  return [refusal("one-zone", reason)];
 };
 
 /** Health checks do not see it, and what users get of it is errors. */
@@ -135,7 +173,9 @@ const startsNone = ({ suspended }: GroupSeen): Refusal[] =>
     : [];
 
 const comingAndGoing = ({ instances }: GroupSeen): Refusal[] => {
-  const coming = instances.filter(({ lifecycle }) => lifecycle !== "InService");
+  // Somebody has put it aside on purpose, for hours perhaps: it neither comes nor goes.
+  const settled = ["InService", "Standby"];
+  const coming = instances.filter(({ lifecycle }) => !settled.includes(lifecycle));
   if (coming.length === 0) return [];
   const who = coming.map(({ id, lifecycle }) => `${id} is ${lifecycle}`).join(", ");
   return [refusal("exchange-under-way", `One at a time: ${who}.`)];

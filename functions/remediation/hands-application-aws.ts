@@ -11,6 +11,7 @@ import { clientOptions } from "../../shared/clients.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import type { ApplicationHands } from "./actions-application.ts";
 import type { RemediatedLink } from "./aws.ts";
+import { change } from "./bounds.ts";
 import { groupNamed, templateIn } from "./looks-application-aws.ts";
 import { commandsOn } from "./machine-aws.ts";
 
@@ -21,6 +22,7 @@ export const applicationHands = (
   link: RemediatedLink,
 ): ApplicationHands => {
   const scaling = new AutoScalingClient(clientOptions(runtime, region));
+  const changing = new AutoScalingClient(clientOptions(runtime, region, change));
   const balancers = new ElasticLoadBalancingV2Client(clientOptions(runtime, region));
   const { inspect, restart } = commandsOn(runtime, region, link);
   const target = async (Id: string) => {
@@ -54,7 +56,7 @@ export const applicationHands = (
     },
     // It names the group and not the refresh: that it is still the one of the plan was looked at just before.
     rollbackRefresh: async (AutoScalingGroupName) => {
-      await scaling.send(new RollbackInstanceRefreshCommand({ AutoScalingGroupName }));
+      await changing.send(new RollbackInstanceRefreshCommand({ AutoScalingGroupName }));
     },
     container: async (name, id) => {
       const [group, found] = await Promise.all([groupNamed(scaling, name, region), target(id)]);

@@ -18,6 +18,7 @@ import { clientOptions } from "../../shared/clients.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import type { GroupStanding, Hands, StorageStanding } from "./actions.ts";
 import type { RemediatedLink } from "./aws.ts";
+import { change } from "./bounds.ts";
 import { certificateHands } from "./certificate-aws.ts";
 import { applicationHands } from "./hands-application-aws.ts";
 import { failoverHands } from "./hands-database-aws.ts";
@@ -35,6 +36,7 @@ export const handsOf = (runtime: Runtime, region: string, link: RemediatedLink):
 
 const machines = (runtime: Runtime, region: string, { targetGroup }: RemediatedLink) => {
   const scaling = new AutoScalingClient(clientOptions(runtime, region));
+  const changing = new AutoScalingClient(clientOptions(runtime, region, change));
   const balancers = new ElasticLoadBalancingV2Client(clientOptions(runtime, region));
   return {
     instance: async (name: string, id: string) => {
@@ -61,11 +63,11 @@ const machines = (runtime: Runtime, region: string, { targetGroup }: RemediatedL
       return sizeOf(group);
     },
     setDesired: async (AutoScalingGroupName: string, DesiredCapacity: number) => {
-      await scaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity }));
+      await changing.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity }));
     },
     terminateInstance: async (InstanceId: string) => {
       // The group stays as large as it is wanted, so it starts another one.
-      await scaling.send(
+      await changing.send(
         new TerminateInstanceInAutoScalingGroupCommand({
           InstanceId,
           ShouldDecrementDesiredCapacity: false,
@@ -87,6 +89,7 @@ const sizeOf = (group: AutoScalingGroup): GroupStanding => {
 
 const databases = (runtime: Runtime, region: string) => {
   const client = new RDSClient(clientOptions(runtime, region));
+  const changing = new RDSClient(clientOptions(runtime, region, change));
   return {
     storage: async (id: string): Promise<StorageStanding> => {
       const { DBInstances } = await client.send(
@@ -105,7 +108,7 @@ const databases = (runtime: Runtime, region: string) => {
       };
     },
     growStorage: async (DBInstanceIdentifier: string, AllocatedStorage: number) => {
-      await client.send(
+      await changing.send(
         new ModifyDBInstanceCommand({
           DBInstanceIdentifier,
           AllocatedStorage,

@@ -7,6 +7,7 @@ import {
 import { clientOptions } from "../../shared/clients.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import type { FailoverStanding } from "./actions-database.ts";
+import { change } from "./bounds.ts";
 
 /** The newest of RDS's events is among the first page of an hour. */
 const hourMinutes = 60;
@@ -20,6 +21,7 @@ const events = {
 
 export const failoverHands = (runtime: Runtime, region: string) => {
   const rds = new RDSClient(clientOptions(runtime, region));
+  const changing = new RDSClient(clientOptions(runtime, region, change));
   return {
     failover: async (id: string): Promise<FailoverStanding> => {
       const [{ DBInstances }, { Events = [] }] = await Promise.all([
@@ -53,7 +55,9 @@ export const failoverHands = (runtime: Runtime, region: string) => {
       };
     },
     rebootWithFailover: async (DBInstanceIdentifier: string): Promise<void> => {
-      await rds.send(new RebootDBInstanceCommand({ DBInstanceIdentifier, ForceFailover: true }));
+      await changing.send(
+        new RebootDBInstanceCommand({ DBInstanceIdentifier, ForceFailover: true }),
+      );
     },
   };
 };

@@ -14,6 +14,8 @@ import { clientOptions } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import type { RemediatedLink } from "./aws.ts";
+import type { Lookers } from "./evidence.ts";
+import { countedFrom } from "./evidence.ts";
 import type {
   ApplicationLooks,
   ContainerSeen,
@@ -22,19 +24,20 @@ import type {
   ReleaseSeen,
 } from "./evidence-application.ts";
 import { commandsOn } from "./machine-aws.ts";
+import type { Subject } from "./playbooks.ts";
 import { reader } from "./signals-aws.ts";
-import { capacityOf, memoryOf, trafficOf } from "./traffic-aws.ts";
+import { capacityOf, memoryOf, minutes, trafficOf } from "./traffic-aws.ts";
 
 /** As `stacks/alarms/application.ts` has it for `instance-memory`. */
 const memoryBoundPercent = 85;
 
-type Lookers = { [Name in keyof ApplicationLooks]: () => Promise<ApplicationLooks[Name]> };
+type ApplicationLookers = Pick<Lookers, keyof ApplicationLooks>;
 
 export const applicationLooks = (
   runtime: Runtime,
   region: string,
   link: RemediatedLink,
-): Lookers => {
+): ApplicationLookers => {
   const scaling = new AutoScalingClient(clientOptions(runtime, region));
   const balancers = new ElasticLoadBalancingV2Client(clientOptions(runtime, region));
   const series = reader(runtime, region);
@@ -56,7 +59,11 @@ export const applicationLooks = (
     };
   };
   return {
-    traffic: async () => trafficOf(series, runtime.clock.now(), link, zonesOf(await group())),
+    traffic: async (_subject: Subject, since?: number | null) => {
+      const now = runtime.clock.now();
+      const from = countedFrom(now, minutes, since);
+      return trafficOf(series, { now, from }, link, zonesOf(await group()));
+    },
     anomalies: async () => {
       const { TargetHealthDescriptions = [] } = await balancers.send(
         new DescribeTargetHealthCommand({ TargetGroupArn, Include: ["AnomalyDetection"] }),
@@ -86,8 +93,9 @@ export const applicationLooks = (
       return fullest && others.length === 0 ? inspect(fullest.id) : null;
     },
     deeds: async () =>
-      (await readReservations(table, region)).map(({ by, resource, atMilliseconds }) => ({
+      (await readReservations(table, region)).map(({ by, deed, resource, atMilliseconds }) => ({
         by,
+        ...(deed ? { deed } : {}),
         resource,
         atMilliseconds,
       })),

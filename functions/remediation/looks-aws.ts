@@ -1,7 +1,9 @@
 import {
+  type Activity,
   AutoScalingClient,
   DescribeAutoScalingGroupsCommand,
   DescribeInstanceRefreshesCommand,
+  DescribeScalingActivitiesCommand,
 } from "@aws-sdk/client-auto-scaling";
 import {
   DescribeTargetHealthCommand,
@@ -48,10 +50,20 @@ const fleetLooks = (runtime: Runtime, region: string, link: RemediatedLink) => {
       }));
     },
     group: async (): Promise<GroupSeen> => {
-      const { AutoScalingGroups } = await scaling.send(
-        new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [AutoScalingGroupName] }),
-      );
+      const [{ AutoScalingGroups }, { Activities }] = await Promise.all([
+        scaling.send(
+          new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [AutoScalingGroupName] }),
+        ),
+        scaling.send(
+          new DescribeScalingActivitiesCommand({
+            AutoScalingGroupName,
+            MaxRecords: newestLaunches,
+          }),
+        ),
+      ]);
       const group = AutoScalingGroups?.[0];
+      const graceMilliseconds = 1000 * (group?.HealthCheckGracePeriod ?? 0);
+      const starting = startedSince(Activities ?? [], runtime.clock.now() - graceMilliseconds);
       if (!group) throw new Error(`Auto Scaling does not know ${AutoScalingGroupName}`);
       return {
         name: AutoScalingGroupName,
@@ -68,6 +80,7 @@ const fleetLooks = (runtime: Runtime, region: string, link: RemediatedLink) => {
           zone: instance.AvailabilityZone ?? "",
           lifecycle: instance.LifecycleState ?? "unknown",
           healthy: instance.HealthStatus === "Healthy",
+          isStarting: starting.has(instance.InstanceId ?? ""),
         })),
       };
     },
@@ -87,6 +100,21 @@ const fleetLooks = (runtime: Runtime, region: string, link: RemediatedLink) => {
     },
   };
 };
+
+/** The newest come first, and no group starts more than these within its grace period. */
+const newestLaunches = 100;
+/** Source: "Verify a scaling activity for an Auto Scaling group", where this is the description. */
+const launch = /^Launching a new EC2 instance: (i-[0-9a-f]+)/;
+
+/** An activity of a launch ends when the instance is in service, and then its grace period begins. */
+const startedSince = (activities: Activity[], since: number): Set<string> =>
+  new Set(
+    activities.flatMap(({ Description, StartTime, EndTime }) => {
+      const id = launch.exec(Description ?? "")?.[1];
+      const at = (EndTime ?? StartTime)?.getTime() ?? 0;
+      return id && at > since ? [id] : [];
+    }),
+  );
 
 const databaseLooks = (runtime: Runtime, region: string, link: RemediatedLink) => {
   const rds = new RDSClient(clientOptions(runtime, region));

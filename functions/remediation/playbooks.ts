@@ -59,6 +59,14 @@ export interface Verdict {
  */
 export type Right = "off" | "shadow" | "ask" | "automatic";
 
+/**
+ * What comes after a finding. `deed`: it is decided about. `again`: nothing now; it looks again, others may
+ * look meanwhile, and people are called when that takes too long. `waits`: it gets well by itself, and treating
+ * its symptoms would harm: others wait for it, for a quarter of an hour at most. `passes`: it is none of this
+ * playbook's matters. `people`: it does not get well by waiting, and nothing of the menu is for it.
+ */
+export type Next = "deed" | "again" | "waits" | "passes" | "people";
+
 /** What is done about a kind of alarm. Pure: it looks at evidence and names deeds of the menu. */
 export interface Playbook<Need extends Look = Look, Code extends string = string> {
   /** The name of its folder. */
@@ -76,17 +84,14 @@ export interface Playbook<Need extends Look = Look, Code extends string = string
       subject: Subject,
     ) => Decision;
   };
-  /**
-   * Findings by which it is none of this playbook's matters. The next by rank looks then, of those that
-   * have this alarm or another that rings; all other findings hold back whoever has a larger rank.
-   */
-  passesOn?: readonly (Code | "unknown")[];
-  /** Findings without a deed for which people are called: they do not get well by waiting. */
-  callsPeople?: readonly Code[];
+  /** What comes after each finding. `deed` for what `decide` names, and for nothing else. */
+  next: { readonly [Is in Code | "unknown"]: Next };
   proof: {
     /** What has to be seen, in words. */
     what: string;
     judge(before: Evidence<Need>, now: Evidence<Need>, deed: Deed): Verdict;
+    /** Whether what was done can show by now; left out where it shows as soon as it is done. */
+    shows?(now: Evidence<Need>, deed: Deed): boolean;
     /** In all, from the deed on. */
     withinSeconds: number;
     /** How long it has to stay healed. */

@@ -12,12 +12,14 @@ const worseLimit = 2;
 
 interface Seen extends Verdict {
   atMilliseconds: number;
+  /** What was done can show by now in what users get. */
+  shows: boolean;
   /** Somebody wants it stopped; `says` is their word. */
   isStopped?: boolean;
 }
 
-const judgedUnlessStopped = async (work: Work): Promise<Seen> => {
-  const seen = await judged(work);
+const judgedUnlessStopped = async (work: Work, since: number | null): Promise<Seen> => {
+  const seen = await judged(work, since);
   // A word that cannot be read is read at the next look.
   const word = await observed("coordination table", work.clock.now, () => aborted(work));
   if (!word.known || !word.value) return seen;
@@ -58,9 +60,14 @@ const watch = async (
   let healedSince: number | null = null;
   let worse = 0;
   let seen: Seen | null = null;
+  let since = work.run.doneAtMilliseconds;
+  let shows = playbook.proof.shows === undefined;
   for (let look = 1; look <= looks; look += 1) {
-    seen = await steps.step(`proof #${look}`, () => judgedUnlessStopped(work));
+    seen = await steps.step(`proof #${look}`, () => judgedUnlessStopped(work, since));
     if (seen.isStopped) return { seen, is: "stopped" };
+    // What was measured before it served says nothing of it.
+    if (!shows && seen.shows) since = seen.atMilliseconds;
+    shows ||= seen.shows;
     worse = seen.is === "worse" ? worse + 1 : 0;
     if (worse >= worseLimit) return { seen, is: "worse" };
     healedSince = seen.is === "healed" ? (healedSince ?? seen.atMilliseconds) : null;
@@ -71,10 +78,18 @@ const watch = async (
   return { seen, is: "late" };
 };
 
-export const judged = async ({ clock, ports, run, playbook }: Work): Promise<Seen> => {
-  const now = await gather(clock, ports.lookers, playbook.evidence, run.wish.subject);
-  const verdict = playbook.proof.judge(evidenceOf(run), now as Evidence<Look>, deedOf(run));
-  return { ...verdict, atMilliseconds: Math.floor(clock.now()) };
+/** By what was measured after `since`; by the last minutes as they are when nothing was done. */
+export const judged = async (work: Work, since: number | null = null): Promise<Seen> => {
+  const { clock, ports, run, playbook } = work;
+  const { evidence, proof } = playbook;
+  const now = await gather(clock, ports.lookers, evidence, run.wish.subject, since);
+  const deed = deedOf(run);
+  const atMilliseconds = Math.floor(clock.now());
+  const shows = since === null || (proof.shows?.(now as Evidence<Look>, deed) ?? true);
+  if (!shows)
+    return { is: "unknown", says: "what was added does not serve yet", shows, atMilliseconds };
+  const verdict = proof.judge(evidenceOf(run), now as Evidence<Look>, deed);
+  return { ...verdict, shows, atMilliseconds };
 };
 
 /** How it has done decides over its right the next time. What cannot be counted stops nothing. */

@@ -5,14 +5,14 @@ import { observed, sentence } from "../../shared/outcome.ts";
 import type { Steps } from "../../shared/steps.ts";
 import type { Deed, Standing } from "./actions.ts";
 import { isIrreversible, saysOf } from "./actions.ts";
-import { ask } from "./asking.ts";
+import { ask, closeQuestion } from "./asking.ts";
 import { act } from "./carrying.ts";
 import type { Verdict } from "./decide.ts";
 import { decide } from "./decide.ts";
 import type { Look } from "./evidence.ts";
 import { gather } from "./evidence.ts";
 import { guarded } from "./guarding.ts";
-import type { Evidence, Playbook } from "./playbooks.ts";
+import type { Evidence, Next, Playbook } from "./playbooks.ts";
 import type { Ports } from "./ports.ts";
 import { prove } from "./proving.ts";
 import type { RemediationRequest } from "./request.ts";
@@ -38,11 +38,13 @@ export interface Run {
   deed: Deed | null;
   /** The target as it stood before anything was done to it. */
   before: Standing | null;
-  asking: { planHash: string; neededApprovals: number; expiresAtMilliseconds: number } | null;
+  question: Question | null;
   approvedBy: string[];
   spent: Spent | null;
   /** How often the deed was done; a second time while in doubt harms nothing. */
   acts: number;
+  /** When the deed was seen to be done; null before. Metrics of minutes prove by what came after it. */
+  doneAtMilliseconds: number | null;
   /** From here on a line that cannot be written is counted and stops nothing. */
   hasActed: boolean;
   end: AttemptEnd | null;
@@ -50,6 +52,26 @@ export interface Run {
   notes: string[];
   timeline: { atMilliseconds: number; text: string }[];
   message: Posted | null;
+  /** The incident goes on without this run, so its one message is another run's by now. */
+  hasLetGo: boolean;
+}
+
+/** What people are asked, in a message of its own. */
+export interface Question {
+  planHash: string;
+  neededApprovals: number;
+  openedAtMilliseconds: number;
+  expiresAtMilliseconds: number;
+  /** Null until Slack has taken it: then it is put up at the next look. */
+  posted: Posted | null;
+  /** Who had approved when it was last brought up to date. */
+  shownFor: number;
+  isRepeated: boolean;
+  rejectedBy: string | null;
+  /** What came of it, once it is over. */
+  answer: string | null;
+  /** Slack has taken the message in which its buttons are gone. */
+  isClosed: boolean;
 }
 
 export interface Work {
@@ -105,16 +127,18 @@ const newRun = (wish: RemediationRequest): Run => ({
   verdict: null,
   deed: null,
   before: null,
-  asking: null,
+  question: null,
   approvedBy: [],
   spent: null,
   acts: 0,
+  doneAtMilliseconds: null,
   hasActed: false,
   end: null,
   unrecorded: 0,
   notes: [],
   timeline: [],
   message: wish.message,
+  hasLetGo: false,
 });
 
 /** A step that failed for longer than its retries ends the run with a human, never silently. */
@@ -187,9 +211,16 @@ const judge = async (work: Work): Promise<Ending | null> => {
   if (decision.kind !== "refuse") return null;
   const notes = [...decision.refusals.map(({ reason }) => reason), ...decision.advice];
   const code = decision.refusals[0]?.code ?? "refused";
-  if (playbook.callsPeople?.includes(finding.is)) return human(code, notes);
-  const ending = nothing(code, notes);
-  return playbook.passesOn?.includes(finding.is) ? { ...ending, end: "passed" } : ending;
+  return { end: endAfter[playbook.next[finding.is] ?? "people"], code, notes };
+};
+
+/** A deed that was refused is looked at again: what forbids it may be over by then. */
+const endAfter: Record<Next, AttemptEnd> = {
+  deed: "nothing",
+  again: "nothing",
+  waits: "waits",
+  passes: "passed",
+  people: "needs-human",
 };
 
 const words = { nothing: "Nothing", shadow: "Would", ask: "Asks to", act: "Will" } as const;
@@ -222,6 +253,14 @@ export const deedOf = ({ deed, name }: Run): Deed => {
 };
 
 export const nothing = (code: string, notes: string[]): Ending => ({ end: "nothing", code, notes });
+/** What only the switch, a freeze or a mute holds back is tried again, and not counted. */
+const holding: readonly string[] = ["paused", "pause-unknown", "frozen", "freeze-unknown", "held"];
+
+/** A refusal as the end of a run. Whoever stops one has taken the matter into their own hands. */
+export const refusedFor = (code: string, notes: string[]): Ending => {
+  if (code === "aborted") return human(code, notes);
+  return holding.includes(code) ? { end: "held", code, notes } : nothing(code, notes);
+};
 export const human = (code: string, notes: string[]): Ending => ({
   end: "needs-human",
   code,
@@ -230,6 +269,7 @@ export const human = (code: string, notes: string[]): Ending => ({
 
 const close = async (work: Work, { end, code, notes }: Ending): Promise<Result> => {
   const { steps, ports, run, playbook } = work;
+  await closeQuestion(work, { code, notes });
   run.phase = "ended";
   run.end = end;
   run.notes = notes;
@@ -242,7 +282,7 @@ const close = async (work: Work, { end, code, notes }: Ending): Promise<Result> 
   });
   const told = await steps.step("end the attempt", () =>
     observed("coordination table", ports.clock.now, () =>
-      ports.endAttempt(run.name, end, run.message),
+      ports.endAttempt(run.name, end, run.message, run.acts),
     ),
   );
   if (!told.known) run.unrecorded += 1;
@@ -262,6 +302,8 @@ const close = async (work: Work, { end, code, notes }: Ending): Promise<Result> 
 const lineKinds: Record<AttemptEnd, Line["kind"]> = {
   done: "did",
   nothing: "refused",
+  held: "refused",
+  waits: "refused",
   passed: "refused",
   shadow: "did",
   "needs-human": "failed",
@@ -270,6 +312,8 @@ const lineKinds: Record<AttemptEnd, Line["kind"]> = {
 const sayings: Record<AttemptEnd, string> = {
   done: "Repaired",
   nothing: "Nothing was done",
+  held: "Held back",
+  waits: "Nothing was done yet",
   passed: "It is none of this playbook's matters",
   shadow: "In shadow: nothing was done",
   "needs-human": "This needs a human",

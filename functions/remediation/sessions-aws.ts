@@ -8,14 +8,17 @@ import type { DatabaseAnswers, DatabaseRequest, FrozenSession } from "../databas
 import { remainingOf } from "../database/decide.ts";
 import type { Targets } from "./actions.ts";
 import type { RemediatedLink } from "./aws.ts";
+import { changeByFunction } from "./bounds.ts";
 import type { LoginSeen, RefusalsSeen, SessionsSeen } from "./evidence.ts";
+import { countedFrom } from "./evidence.ts";
+import type { Subject } from "./playbooks.ts";
 
 /** Forgotten for sure, and far above what `idle_in_transaction_session_timeout` lets through. */
 const usualForgottenSeconds = 300;
 
 /** Asks the database function, which is linked where it is deployed: a look without it is unknown. */
-export const asking = (runtime: Runtime, region: string) => {
-  const functions = invoker(runtime, invocation);
+export const asking = (runtime: Runtime, region: string, bounds = invocation) => {
+  const functions = invoker(runtime, bounds);
   return async <Do extends DatabaseRequest["do"]>(
     request: Extract<DatabaseRequest, { do: Do }>,
   ): Promise<DatabaseAnswers[Do]> => {
@@ -26,6 +29,7 @@ export const asking = (runtime: Runtime, region: string) => {
 
 export const sessionHands = (runtime: Runtime, region: string) => {
   const ask = asking(runtime, region);
+  const change = asking(runtime, region, changeByFunction);
   return {
     sessionsLeft: async (sessions: readonly FrozenSession[], idleSeconds: number) => {
       const look = "idleInTransaction" as const;
@@ -34,7 +38,7 @@ export const sessionHands = (runtime: Runtime, region: string) => {
       return remainingOf(sessions, answer.value);
     },
     endSessions: async ({ sessions, atMost, idleSeconds }: Targets["end-sessions"]) => {
-      await ask({ do: "endSessions", sessions, atMost, idleSeconds });
+      await change({ do: "endSessions", sessions, atMost, idleSeconds });
     },
   };
 };
@@ -57,7 +61,7 @@ export const sessionLooks = (runtime: Runtime, region: string, link: RemediatedL
       ];
       return { idleSeconds, seen: await ask({ do: "examine", looks, idleSeconds }) };
     },
-    refusals: async (): Promise<RefusalsSeen> => {
+    refusals: async (_subject: Subject, since?: number | null): Promise<RefusalsSeen> => {
       const { refusals } = link;
       if (!refusals) throw new Error("the metric of refused connections is not linked");
       const now = runtime.clock.now();
@@ -81,10 +85,10 @@ export const sessionLooks = (runtime: Runtime, region: string, link: RemediatedL
         (Timestamps ?? []).map((at, index) => ({ at: at.getTime(), count: Values?.[index] ?? 0 })),
       );
       if (points.length === 0) throw new Error(`no refusals were counted in ${countedHours} hours`);
-      const since = now - refusalMinutes * 60_000;
-      const lately = points.filter(({ at }) => at > since - 60_000);
+      const from = countedFrom(now, refusalMinutes + 1, since);
+      const lately = points.filter(({ at }) => at >= from);
       const refused = lately.reduce((sum, { count }) => sum + count, 0);
-      return { minutes: refusalMinutes, refused };
+      return { minutes: Math.min(refusalMinutes, Math.floor((now - from) / 60_000)), refused };
     },
     /** When, and never what: its value stays with those who log in by it. */
     login: async (): Promise<LoginSeen> => {

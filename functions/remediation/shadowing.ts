@@ -11,13 +11,18 @@ import { deedOf, record } from "./remediation.ts";
 export const shadow = async (work: Work): Promise<Ending> => {
   const { steps, clock, ports, run, playbook } = work;
   const would = `Would ${saysOf(deedOf(run))}.`;
+  // The incident's message is somebody else's from then on, so it has to show the end by now.
+  run.phase = "ended";
+  run.end = "shadow";
+  run.notes = [would];
   await record(work, "would", { kind: "decided", text: would, data: { deed: run.deed } });
   const ended = await steps.step("let the incident go on", () =>
     observed("coordination table", clock.now, () =>
-      ports.endAttempt(run.name, "shadow", run.message),
+      ports.endAttempt(run.name, "shadow", run.message, 0),
     ),
   );
   if (!ended.known) run.unrecorded += 1;
+  run.hasLetGo = true;
   await steps.rest("until it would have shown", playbook.proof.withinSeconds);
   const seen = await steps.step("would it have been needed", () => judged(work));
   const isNeedless = seen.is === "healed";

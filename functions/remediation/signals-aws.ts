@@ -4,6 +4,8 @@ import { clientOptions, near } from "../../shared/clients.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import type { RemediatedLink } from "./aws.ts";
 import type { LoadSeen, ServiceSeen, StorageSeen } from "./evidence.ts";
+import { countedFrom } from "./evidence.ts";
+import type { Subject } from "./playbooks.ts";
 
 /** Long enough to hold a few full minutes of a metric that comes a minute late. */
 const serviceMinutes = 4;
@@ -40,28 +42,37 @@ export const signalsOf = (runtime: Runtime, region: string, link: RemediatedLink
   });
   return {
     /** Minutes without requests are not reported at all, which is none and not unknown. */
-    service: async (): Promise<ServiceSeen> => {
+    service: async (_subject: Subject, since?: number | null): Promise<ServiceSeen> => {
+      const now = runtime.clock.now();
+      const from = countedFrom(now, serviceMinutes, since);
       const [requests, application, own] = await series(serviceMinutes, [
         balancer("RequestCount"),
         balancer("HTTPCode_Target_5XX_Count"),
         balancer("HTTPCode_ELB_5XX_Count"),
       ]);
-      const errors = sum(application) + sum(own);
-      return { minutes: serviceMinutes, requests: sum(requests), errors };
+      const counted = (points: Point[] = []) => sum(points.filter(startsFrom(from)));
+      return {
+        minutes: Math.floor((now - from) / 60_000),
+        requests: counted(requests),
+        errors: counted(application) + counted(own),
+      };
     },
-    load: async (): Promise<LoadSeen> => {
-      const split = runtime.clock.now() - serviceMinutes * 60_000;
+    load: async (_subject: Subject, since?: number | null): Promise<LoadSeen> => {
+      const now = runtime.clock.now();
+      const split = now - serviceMinutes * 60_000;
+      const from = countedFrom(now, serviceMinutes, since);
       const [requests = [], seconds = []] = await series(beforeMinutes + serviceMinutes, [
         balancer("RequestCount"),
         balancer("TargetResponseTime", "p95"),
       ]);
       const recent = seconds
-        .filter(({ atMilliseconds }) => atMilliseconds >= split)
+        .filter(startsFrom(from))
         .map(({ value }) => value)
         .toSorted((a, b) => a - b);
       return {
         slowestSeconds: recent[Math.floor(recent.length / 2)] ?? null,
-        perMinute: mean(requests.filter(({ atMilliseconds }) => atMilliseconds >= split)),
+        minutes: Math.floor((now - from) / 60_000),
+        perMinute: mean(requests.filter(startsFrom(from))),
         perMinuteBefore: mean(requests.filter(({ atMilliseconds }) => atMilliseconds < split)),
       };
     },
@@ -81,6 +92,11 @@ export const signalsOf = (runtime: Runtime, region: string, link: RemediatedLink
     },
   };
 };
+
+export const startsFrom =
+  (from: number) =>
+  ({ atMilliseconds }: Point): boolean =>
+    atMilliseconds >= from;
 
 const sum = (points: Point[] = []): number => points.reduce((total, { value }) => total + value, 0);
 

@@ -1,11 +1,12 @@
 import type { RemediatedLink } from "./aws.ts";
 import type { CapacitySeen, TrafficMinute, TrafficSeen, ZoneSeen } from "./evidence-application.ts";
 import type { Point, Query, reader } from "./signals-aws.ts";
+import { startsFrom } from "./signals-aws.ts";
 
 type Series = ReturnType<typeof reader>;
 
 /** Two full minutes at least, of metrics that come a minute late. */
-const minutes = 4;
+export const minutes = 4;
 const historyMinutes = 60;
 const capacityHours = 24;
 const memoryMinutes = 10;
@@ -19,7 +20,7 @@ const namespace = "AWS/ApplicationELB";
  */
 export const trafficOf = async (
   series: Series,
-  now: number,
+  { now, from }: { now: number; from: number },
   link: RemediatedLink,
   zones: string[],
 ): Promise<TrafficSeen> => {
@@ -56,18 +57,17 @@ export const trafficOf = async (
       }),
     ),
   ]);
-  const since = now - minutes * 60_000;
   const [requests = [], application = [], balancer = []] = history;
-  const lately = (points: Point[]) => sum(points.filter((point) => point.atMilliseconds >= since));
+  const lately = (points: Point[] = []) => sum(points.filter(startsFrom(from)));
   return {
-    minutes,
+    minutes: Math.floor((now - from) / 60_000),
     requests: lately(requests),
     application: lately(application),
     balancer: lately(balancer),
     codes: codes
-      .map((code, index) => ({ code, count: sum(byCode[index] ?? []) }))
+      .map((code, index) => ({ code, count: lately(byCode[index]) }))
       .filter(({ count }) => count > 0),
-    zones: zones.map((zone, index) => zoneOf(zone, byZone.slice(4 * index, 4 * index + 4))),
+    zones: zones.map((zone, index) => zoneOf(zone, lately, byZone.slice(4 * index, 4 * index + 4))),
     history: minutesOf(requests, application, balancer),
   };
 };
@@ -77,10 +77,14 @@ const sum = (points: Point[]): number => points.reduce((total, { value }) => tot
 /** Null when there is no point: then nobody has measured it. */
 const newest = (points: Point[] = []): number | null => points.at(-1)?.value ?? null;
 
-const zoneOf = (zone: string, [requests, errors, healthy, unhealthy]: Point[][]): ZoneSeen => ({
+const zoneOf = (
+  zone: string,
+  lately: (points?: Point[]) => number,
+  [requests, errors, healthy, unhealthy]: Point[][],
+): ZoneSeen => ({
   zone,
-  requests: sum(requests ?? []),
-  errors: sum(errors ?? []),
+  requests: lately(requests),
+  errors: lately(errors),
   healthy: newest(healthy),
   unhealthy: newest(unhealthy),
 });

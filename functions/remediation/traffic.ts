@@ -47,6 +47,13 @@ const answering: ReadonlySet<string> = new Set([
 /** Whether errors of the application can be put down to what RDS says of its database. */
 export const isAway = ({ status }: { status: string }): boolean => !answering.has(status);
 
+/**
+ * Nothing is healed while the alarm of errors would ring, whatever it was before. Too few requests to tell
+ * say nothing against it.
+ */
+export const isWellFor = ({ requests, errors }: { requests: number; errors: number }): boolean =>
+  (shareOf(requests, errors) ?? 0) <= alarmingShare;
+
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** What is wrong with a zone by itself: none, one or both of the signs. */

@@ -12,11 +12,12 @@ import { claimLook, keepIncident, readIncident, readLook } from "../../shared/in
 import { fateOf, invoker } from "../../shared/invoke.ts";
 import { logger } from "../../shared/log.ts";
 import { escalation } from "../../shared/message.ts";
+import { readPause } from "../../shared/pause.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import { readUpheavals } from "../../shared/upheaval.ts";
 import { playbooks } from "../remediation/playbooks.ts";
-import type { Covers, Ringing } from "./decide.ts";
+import type { Covers, Ringing } from "./facts.ts";
 import type { TriagePorts } from "./triage.ts";
 
 export const triagePorts = (runtime: Runtime): TriagePorts => {
@@ -57,6 +58,7 @@ export const triagePorts = (runtime: Runtime): TriagePorts => {
     },
     isDeploying: async () =>
       (await readUpheavals(table, region, clock.now())).some(({ kind }) => kind === "deploy"),
+    readPause: () => readPause(table),
     readLook: () => readLook(table, region),
     claimLook: (seen, now) => claimLook(table, region, seen, now),
     readIncident: () => readIncident(table, region),

@@ -1,13 +1,13 @@
 import { type AlarmChange, parseAlarm } from "../../shared/alarm.ts";
-import { sha256 } from "../../shared/canonical.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Incident, KeptIncident } from "../../shared/incident.ts";
 import type { Fate } from "../../shared/invoke.ts";
-import { observed } from "../../shared/outcome.ts";
+import { type Fact, observed } from "../../shared/outcome.ts";
+import { type Pause, whilePaused } from "../../shared/pause.ts";
 import type { Delivery } from "../../shared/slack.ts";
 import type { RemediationRequest } from "../remediation/request.ts";
-import type { Covers, Judged, Ringing, Start } from "./decide.ts";
-import { candidates, judge, keyOf, silentRun } from "./decide.ts";
+import { candidates, judge, silentRun } from "./decide.ts";
+import type { Covers, Judged, Ringing, Start, TriageFacts } from "./facts.ts";
 
 export interface TriagePorts {
   clock: Clock;
@@ -20,6 +20,7 @@ export interface TriagePorts {
   isMuted(alarm: string): Promise<boolean>;
   /** Whether a deploy is under way, or has ended so lately that what rings may come from it. */
   isDeploying(): Promise<boolean>;
+  readPause(): Promise<Pause>;
   /** When somebody looked last. */
   readLook(): Promise<number>;
   claimLook(seen: number, now: number): Promise<{ isOurs: boolean; lookedAtMilliseconds: number }>;
@@ -125,52 +126,53 @@ const isOurTurn = async (
 
 const look = async (ports: TriagePorts): Promise<Triaged> => {
   const { clock, region, covers } = ports;
-  const [{ alarms, isCut }, kept, isDeploying] = await Promise.all([
+  const [{ alarms, isCut }, kept, isDeploying, pause] = await Promise.all([
     ports.ringing(),
     ports.readIncident(),
     ports.isDeploying(),
+    ports.readPause(),
   ]);
-  const asked = candidates({ alarms, covers, isDeploying });
-  const run = silentRun(kept?.incident ?? null, clock.now());
-  const [fate, ...mutes] = await Promise.all([
-    run === null ? null : observed("Lambda", clock.now, () => ports.fate(run)),
-    ...asked.map(
-      async (name) =>
-        [name, await observed("CloudWatch", clock.now, () => ports.isMuted(name))] as const,
-    ),
-  ]);
-  const judged = judge({
-    region,
+  const incident = kept?.incident ?? null;
+  const run = silentRun(incident, clock.now());
+  const fate = run ? await observed("Lambda", clock.now, () => ports.fate(run)) : null;
+  const facts = await withMutes(ports, {
+    ...{ region, alarms, isCut, isDeploying, incident, covers },
     now: Math.floor(clock.now()),
-    alarms,
-    isCut,
-    isDeploying,
-    incident: kept?.incident ?? null,
-    covers,
-    mutes: Object.fromEntries(mutes),
-    // In doubt it is alive.
-    fate: fate?.known ? fate.value : "alive",
-    newId: newId(alarms.filter(({ kind }) => covers.some((each) => each.alarms.includes(kind)))),
+    brake: whilePaused(pause)?.reason ?? null,
+    mutes: {},
+    fate: fate?.known ? fate.value : null,
   });
+  const judged = judge(facts);
   // Kept before anything is started: what is started twice has one name, by what was kept.
   if (judged.incident && !(await ports.keepIncident(judged.incident, kept))) {
     return { is: "overtaken" };
   }
   if (judged.start) await ports.start(requestOf(region, judged.start));
-  await tell(ports, judged, kept?.incident ?? null);
+  await tell(ports, judged, incident);
   if (judged.incident) ports.log("alarms were looked at", { ...summary(judged) });
   return { is: "looked", judged };
 };
 
-/**
- * Of the alarm that has rung longest, so that every door gives the same incident the same name. Only of those
- * that keep an incident open: one that nobody is for may ring for days, and two nights would have one name.
- */
-const newId = (alarms: Ringing[]): string => {
-  const [first] = alarms.toSorted(
-    (a, b) => a.sinceMilliseconds - b.sinceMilliseconds || (a.name < b.name ? -1 : 1),
-  );
-  return sha256(first ? keyOf(first) : "no alarm").slice(0, 8);
+/** A rule that holds the first alarm of a kind leads to the next one, which has to be asked for again. */
+const muteRounds = 4;
+
+const withMutes = async (ports: TriagePorts, facts: TriageFacts): Promise<TriageFacts> => {
+  const { clock } = ports;
+  let seen = facts;
+  for (let round = 1; round <= muteRounds; round += 1) {
+    const asked = candidates(seen);
+    if (asked.length === 0) break;
+    const answers = await Promise.all(
+      asked.map(
+        async (name): Promise<[string, Fact<boolean>]> => [
+          name,
+          await observed("CloudWatch", clock.now, () => ports.isMuted(name)),
+        ],
+      ),
+    );
+    seen = { ...seen, mutes: { ...seen.mutes, ...Object.fromEntries(answers) } };
+  }
+  return seen;
 };
 
 const requestOf = (

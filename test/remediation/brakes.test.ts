@@ -50,7 +50,7 @@ describe("the kill switch", () => {
     const at = await stageThat("deed", (it) => throwSwitch(it));
     const before = await at.serving();
     await at.sicken();
-    expect(await at.ended()).toMatchObject({ end: "nothing", code: "paused", acts: 0 });
+    expect(await at.ended()).toMatchObject({ end: "held", code: "paused", acts: 0 });
     await expectUntouched(at, before);
   });
 
@@ -60,7 +60,31 @@ describe("the kill switch", () => {
     });
     const before = await at.serving();
     await at.sicken();
-    expect(await at.ended()).toMatchObject({ end: "nothing", code: "paused", acts: 0 });
+    expect(await at.ended()).toMatchObject({ end: "held", code: "paused", acts: 0 });
+    await expectUntouched(at, before);
+  });
+
+  it("is asked again before a call that gave no answer is made a second time", async () => {
+    const at = await stage();
+    const before = await at.serving();
+    let calls = 0;
+    at.faults.add({
+      match: {
+        operation: "TerminateInstanceInAutoScalingGroup",
+        asks: () => {
+          calls += 1;
+          if (calls === 1) void throwSwitch(at);
+          return true;
+        },
+      },
+      kind: "timeout-before",
+      times: 1,
+    });
+    await at.sicken();
+    const result = await at.ended();
+    expect(result).toMatchObject({ end: "needs-human", code: "paused", acts: 1 });
+    expect(result.notes.join(" ")).toContain("It may have been done once");
+    expect(calls).toBe(1);
     await expectUntouched(at, before);
   });
 
@@ -69,10 +93,13 @@ describe("the kill switch", () => {
     const before = await at.serving();
     await at.timeline.run(throwSwitch(at));
     const { ids } = await at.sicken();
-    expect(await at.ended()).toMatchObject({ end: "nothing", code: "paused" });
+    await at.timeline.advance(900_000);
+    // Nothing is begun either.
+    expect(at.executions()).toEqual([]);
+    expect((await at.incident())?.alarmCount).toBeGreaterThan(0);
     const atMilliseconds = Math.floor(at.timeline.now());
     await at.timeline.run(resume(at.table, { by: "U0ANA", reason: "looked", atMilliseconds }));
-    expect(await at.ended(2)).toMatchObject({ end: "done", acts: 1 });
+    expect(await at.ended()).toMatchObject({ end: "done", acts: 1 });
     await expectReplaced(at, ids[0] ?? "", before);
   });
 });
@@ -116,7 +143,7 @@ describe("a region in which something else is under way", () => {
     const before = await at.serving();
     await at.timeline.run(begin(at));
     await at.sicken();
-    expect(await at.ended()).toMatchObject({ end: "nothing", code: "frozen", acts: 0 });
+    expect(await at.ended()).toMatchObject({ end: "held", code: "frozen", acts: 0 });
     expect(await at.serving()).toEqual(before);
   });
 
@@ -128,8 +155,55 @@ describe("a region in which something else is under way", () => {
     const at = await stageThat("deed", begin);
     const before = await at.serving();
     await at.sicken();
-    expect(await at.ended()).toMatchObject({ end: "nothing", code: "frozen", acts: 0 });
+    expect(await at.ended()).toMatchObject({ end: "held", code: "frozen", acts: 0 });
     expect(await at.serving()).toEqual(before);
+  });
+});
+
+const mute = (at: Stage) =>
+  at.cloud.ask("cloudwatch", "PutAlarmMuteRule", at.region, {
+    Name: "we look by hand",
+    Rule: { Schedule: { Expression: "cron(* * * * *)", Duration: "PT1H" } },
+    MuteTargets: { AlarmNames: [alarmOf(at)] },
+  });
+
+const switchOff = async (at: Stage) => {
+  const { MetricAlarms } = await at.cloud.ask<{ MetricAlarms: object[] }>(
+    "cloudwatch",
+    "DescribeAlarms",
+    at.region,
+    { AlarmNames: [alarmOf(at)] },
+  );
+  const changed = { ...MetricAlarms[0], ActionsEnabled: false };
+  return at.cloud.ask("cloudwatch", "PutMetricAlarm", at.region, changed);
+};
+
+const alarmOf = (at: Stage): string => {
+  const [run] = at.executions();
+  const { subject } = JSON.parse(String(run?.input ?? "{}")) as { subject: { alarm: string } };
+  return subject.alarm;
+};
+
+describe("an alarm that somebody holds", () => {
+  it.each<[string, (at: Stage) => Promise<unknown>]>([
+    ["by a mute rule", mute],
+    ["by switching its actions off", switchOff],
+  ])("%s right before the deed has nothing done about it", async (_how, hold) => {
+    const at = await stageThat("deed", hold);
+    const before = await at.serving();
+    await at.sicken();
+    expect(await at.ended()).toMatchObject({ end: "held", code: "held", acts: 0 });
+    await expectUntouched(at, before);
+  });
+
+  it("has nothing done about it while its mute rules cannot be read", async () => {
+    const at = await stageThat("deed", (it) =>
+      it.faults.add({ match: { operation: "ListAlarmMuteRules" }, kind: "error" }),
+    );
+    const before = await at.serving();
+    await at.sicken();
+    expect(await at.ended()).toMatchObject({ code: "alarm-unknown", acts: 0 });
+    await expectUntouched(at, before);
   });
 });
 
@@ -144,13 +218,15 @@ describe("what Nightshift itself has just done to a region", () => {
     const at = await stage();
     const before = await at.serving();
     await at.timeline.run(begin(at));
+    const settledAt = at.timeline.now() + 67 * minutes;
     await at.timeline.advance(minutesLater * minutes - 300_000);
     await at.sicken();
-    expect(await at.ended()).toMatchObject({ end: "nothing", code: "frozen", acts: 0 });
+    expect(await at.ended()).toMatchObject({ end: "held", code: "frozen", acts: 0 });
     expect(await at.serving()).toEqual(before);
     // Seven minutes after its end it is trouble like any other.
-    expect(await at.ended(2)).toMatchObject({ end: "nothing", code: "frozen" });
     await at.until("it is repaired", () => at.results().some(({ end }) => end === "done"));
+    const deed = (await at.journal()).find(({ key }) => key === "deed");
+    expect(deed?.atMilliseconds).toBeGreaterThanOrEqual(settledAt);
   });
 
   it("holds nobody back once people have closed their window", async () => {
@@ -246,7 +322,7 @@ describe("what a repair leans on", () => {
     );
     const before = await at.serving();
     await at.sicken();
-    expect(await at.ended()).toMatchObject({ end: "nothing", code: "pause-unknown", acts: 0 });
+    expect(await at.ended()).toMatchObject({ end: "held", code: "pause-unknown", acts: 0 });
     await expectUntouched(at, before);
   });
 

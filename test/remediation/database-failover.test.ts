@@ -96,10 +96,10 @@ describe("the playbook database-failover", () => {
     ["it refuses the login", writes({ reach: "login-refused" }), "login-refused", "passed"],
     ["it is a replica", database({ isReplica: true }), "not-active", "passed"],
     ["the lease is in the other region", lease("eu-west-1"), "not-active", "passed"],
-    ["its region is fenced", writes({ fence: ["security-group"] }), "fenced", "nothing"],
+    ["its region is fenced", writes({ fence: ["security-group"] }), "fenced", "waits"],
     ["its guard is silent as well", writes({ guardSeconds: 400 }), "unknown", "nothing"],
-    ["RDS reboots it", database({ status: "rebooting" }), "rds-is-at-it", "nothing"],
-    ["RDS modifies it", database({ status: "modifying" }), "rds-is-at-it", "nothing"],
+    ["RDS reboots it", database({ status: "rebooting" }), "rds-is-at-it", "waits"],
+    ["RDS modifies it", database({ status: "modifying" }), "rds-is-at-it", "waits"],
     ["it was failed over 20 minutes ago", event(20, failedOver), "changed-lately", "people"],
     [
       "it was restarted 5 minutes ago",

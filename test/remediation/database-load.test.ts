@@ -150,13 +150,13 @@ describe("the playbook database-load", () => {
       "six wait for a transaction that is forgotten",
       inside({ blocking: answer(behind(idle)) }),
       "blocked-by-forgotten",
-      "nothing",
+      "people",
     ],
     [
       "six wait for one that works",
       inside({ blocking: answer(behind(session(7))) }),
       "blocked-by-one",
-      "nothing",
+      "people",
     ],
     [
       "two wait for one, and one statement does the work",

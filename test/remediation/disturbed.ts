@@ -238,7 +238,7 @@ const seen = async (at: Stage, story: Story, lives: Lives): Promise<string[]> =>
   const least = before - (menu[story.deed].takesFromFleet ? 1 : 0);
   const begun = at.timeline.now();
   const end = begun + patienceSeconds * 1000;
-  while (!(await isOver(at))) {
+  while (!(await isOver(at, story))) {
     if (at.timeline.now() > end) return [...wrongs, await stuck(at)];
     await at.timeline.advance(tickOf(at.timeline.now() - begun));
     await lives.live?.();
@@ -250,14 +250,17 @@ const seen = async (at: Stage, story: Story, lives: Lives): Promise<string[]> =>
 };
 
 /** Closed, or in the hands of people: nothing runs, and nothing is going to be tried by itself. */
-const isOver = async (at: Stage): Promise<boolean> => {
+const isOver = async (at: Stage, { goesOnUntil }: Story): Promise<boolean> => {
   const runs = at.executions();
   if (runs.length === 0 || runs.some(({ status }) => status === "RUNNING")) return false;
   const incident = await at.incident();
   if (!incident) return false;
-  const isLeft = incident.parked.some(({ why }) => why.includes("it still rings"));
-  if (isLeft && incident.told.length > 0) return true;
-  return incident.closedAtMilliseconds !== null || incident.attempt?.end === "needs-human";
+  const end = incident.attempt?.end ?? null;
+  if (incident.closedAtMilliseconds !== null || end === "needs-human") return true;
+  if (goesOnUntil) return end === goesOnUntil;
+  // Looked at once an hour, and people know.
+  const isLeft = incident.parked.some(({ why }) => why.includes("again after 3600 s"));
+  return isLeft && incident.told.length > 0;
 };
 
 const stuck = async (at: Stage): Promise<string> => {

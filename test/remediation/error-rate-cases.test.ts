@@ -46,17 +46,17 @@ describe("the playbook error-rate", () => {
     [
       "two of three are unhealthy",
       { targets: [sick(ids[0]), sick(ids[1]), target(ids[2])] },
-      ["most-are-sick", "nothing"],
+      ["most-are-sick", "people"],
     ],
     [
       "the database is down",
       { database: { ...database, status: "storage-full" } },
-      ["database-down", "nothing"],
+      ["database-down", "waits"],
     ],
     [
       "the database refuses logins",
       { refusals: { minutes: 3, refused: 40 } },
-      ["database-refuses", "nothing"],
+      ["database-refuses", "people"],
     ],
     [
       "one is unhealthy and none answers oddly",
@@ -71,7 +71,7 @@ describe("the playbook error-rate", () => {
     [
       "only one zone fails",
       traffic({ zones: [zone("a", { errors: 40 }), zone("b"), zone("c")] }),
-      ["one-zone", "nothing"],
+      ["one-zone", "people"],
     ],
     [
       "the load balancer answers itself",
@@ -170,12 +170,12 @@ describe("the playbook bad-deploy", () => {
     [
       "it goes back already",
       release(refresh({ status: "RollbackInProgress" })),
-      ["going-back", "nothing"],
+      ["going-back", "waits"],
     ],
     [
       "it was cancelled by somebody",
       release(refresh({ status: "Cancelling" })),
-      ["going-back", "nothing"],
+      ["going-back", "waits"],
     ],
     ["it bakes", release(refresh({ status: "Baking", percent: 100 })), ["bad-deploy", "act"]],
     [
@@ -201,7 +201,7 @@ describe("the playbook bad-deploy", () => {
     [
       "it turns round for this alarm by itself",
       release(refresh({ rollsBackItself: true, alarms: ["nightshift-story"] })),
-      ["aws-rolls-back", "nothing"],
+      ["aws-rolls-back", "waits"],
     ],
     [
       "it should have turned round, and has not",

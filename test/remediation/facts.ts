@@ -40,8 +40,9 @@ export const verdictOf = (one: Playbook, seen: Seen, about: Partial<Subject> = {
 
 /** What is seen and what comes of it: `[finding, mode]`, whether people are called, or the next one looks. */
 export const outcomeOf = (...given: Parameters<typeof verdictOf>) => {
-  const [{ callsPeople, passesOn }] = given;
+  const [{ next }] = given;
   const { finding, mode } = verdictOf(...given);
-  if (callsPeople?.includes(finding.is)) return [finding.is, "people"];
-  return [finding.is, mode === "nothing" && passesOn?.includes(finding.is) ? "passed" : mode];
+  const after = next[finding.is] ?? "unknown to the playbook";
+  if (mode !== "nothing" || after === "deed" || after === "again") return [finding.is, mode];
+  return [finding.is, after === "passes" ? "passed" : after];
 };

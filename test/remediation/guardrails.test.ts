@@ -1,6 +1,7 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
 import type { Deed, IrreversibleName, Order } from "../../functions/remediation/actions.ts";
-import { orderOf } from "../../functions/remediation/actions.ts";
+import { orderOf, resourceOf } from "../../functions/remediation/actions.ts";
+import type { GroupSeen } from "../../functions/remediation/evidence.ts";
 import type { GuardFacts } from "../../functions/remediation/guardrails.ts";
 import { objections } from "../../functions/remediation/guardrails.ts";
 import { Warrant } from "../../functions/remediation/warrant.ts";
@@ -117,6 +118,8 @@ describe("a deed that would replace an instance", () => {
       { fleet: fleet({ healthy: 2, sick: 0, minimum: 2 }) },
       "minimum-healthy",
     ],
+    ["all that are sick are in one zone of two", { fleet: zoned() }, "one-zone"],
+    ["it has only just been put into service", { fleet: started() }, "starting"],
     ["the group would start no other", { fleet: fleetThatStartsNone() }, "no-replacement"],
     [
       "nobody else serves",
@@ -151,11 +154,57 @@ function fleetOf(): NonNullable<GuardFacts["fleet"]> {
   return one;
 }
 
+/** Four in two zones, of which both in the second are sick. */
+function zoned(): GuardFacts["fleet"] {
+  const one = members(fleet({ healthy: 2, sick: 2 }), (each) => ({
+    ...each,
+    zone: [id(1), id(2)].includes(each.id) ? "b" : "a",
+  }));
+  return one;
+}
+
+function started(): GuardFacts["fleet"] {
+  return members(fleetOf(), (each) => ({ ...each, isStarting: each.id === id(1) }));
+}
+
+type Member = GroupSeen["instances"][number];
+
+function members(one: GuardFacts["fleet"], change: (each: Member) => Member): GuardFacts["fleet"] {
+  if (!one?.group.known) throw new Error("a fleet is made above");
+  const { value } = one.group;
+  return { ...one, group: seen({ ...value, instances: value.instances.map(change) }) };
+}
+
 function fleetThatStartsNone(): GuardFacts["fleet"] {
   const one = fleetOf();
   if (!one.group.known) throw new Error("a fleet is made above");
   return { ...one, group: seen({ ...one.group.value, suspended: ["Launch"] }) };
 }
+
+describe("a fleet in which not all serve and nothing is wrong", () => {
+  it("lets one host be exchanged while another stands by on purpose", () => {
+    const standby = members(fleet({ healthy: 3, sick: 1, coming: 1 }), (each) =>
+      each.lifecycle === "Pending" ? { ...each, lifecycle: "Standby" } : each,
+    );
+    expect(codes({ fleet: standby })).toEqual([]);
+  });
+
+  it("does not take those for sick that have only just been put into service", () => {
+    const young = members(fleet({ healthy: 2, sick: 3, minimum: 2 }), (each) => ({
+      ...each,
+      isStarting: each.id === id(2) || each.id === id(3),
+    }));
+    expect(codes({ fleet: young })).toEqual([]);
+  });
+
+  it("is judged host by host when the sick ones are in two zones", () => {
+    const apart = members(fleet({ healthy: 3, sick: 2 }), (each) => ({
+      ...each,
+      zone: each.id === id(1) ? "b" : "a",
+    }));
+    expect(codes({ fleet: apart })).toEqual([]);
+  });
+});
 
 describe("a deed that would exchange the one sick instance", () => {
   it.each([
@@ -217,7 +266,8 @@ describe("the budget of a region", () => {
     atMilliseconds: now - minutes * 60_000,
     ...more,
   });
-  const wanted = ago(0, { id: "wanted", resource: "i-wanted" });
+  const deed = "replace-instance";
+  const wanted = ago(0, { id: "wanted", deed, resource: "i-wanted" });
   const limits: Limits = {
     regionPerHour: 6,
     perHour: 3,
@@ -239,6 +289,21 @@ describe("the budget of a region", () => {
       [ago(30, { by: "operator", resource: "i-wanted" })],
       "cooldown",
     ],
+    [
+      "something else was done to it five minutes ago, which still has to show",
+      [ago(5, { deed: "restart-container", resource: "i-wanted" })],
+      "cooldown",
+    ],
+    [
+      "that was ten minutes ago",
+      [ago(10, { deed: "restart-container", resource: "i-wanted" })],
+      undefined,
+    ],
+    [
+      "the same was done to it by another playbook",
+      [ago(30, { by: "error-rate", deed: "replace-instance", resource: "i-wanted" })],
+      "cooldown",
+    ],
     ["that was two hours ago", [ago(120, { by: "operator", resource: "i-wanted" })], undefined],
     [
       "a third of the fleet was taken by others",
@@ -247,5 +312,41 @@ describe("the budget of a region", () => {
     ],
   ])("when %s", (_what, before, code) => {
     expect(judgeReservation(before, wanted, limits)?.code).toBe(code);
+  });
+
+  it("minds what was done without it, and counts it to nobody's hour", () => {
+    const others = [1, 2, 3, 4, 5, 6, 7].map((minutes) => ago(minutes, { fleet: null }));
+    expect(judgeReservation([], wanted, limits, others)).toBeUndefined();
+    const same = ago(20, { by: "a deploy", resource: "i-wanted" });
+    expect(judgeReservation([], wanted, limits, [same])?.code).toBe("cooldown");
+  });
+
+  it.each<[string, Deed[]]>([
+    [
+      "instance:i-0abc0000",
+      [
+        { do: "replace-instance", target: { group: "platform", instance: "i-0abc0000" } },
+        {
+          do: "restart-container",
+          target: { group: "platform", instance: "i-0abc0000", startedAt: "x" },
+        },
+      ],
+    ],
+    [
+      "database:platform",
+      [
+        { do: "grow-storage", target: { database: "platform", fromGigabytes: 1, toGigabytes: 2 } },
+        {
+          do: "end-sessions",
+          target: { database: "platform", sessions: [], atMost: 1, idleSeconds: 300 },
+        },
+        {
+          do: "reboot-with-failover",
+          target: { database: "platform", zone: "a", plannedAtMilliseconds: 1 },
+        },
+      ],
+    ],
+  ])("knows one thing by one name, whatever is done to it: %s", (name, deeds) => {
+    expect(new Set(deeds.map(resourceOf))).toEqual(new Set([name]));
   });
 });

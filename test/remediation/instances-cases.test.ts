@@ -27,8 +27,15 @@ describe("the playbook instance-memory", () => {
     container: { instance: ids[0], startedAt, lines: ["uses 7.4GiB"] },
     deeds: [],
   };
-  const deed = (hoursAgo: number, resource = `container of ${ids[0]}`) => ({
-    deeds: [{ by: "instance-memory", resource, atMilliseconds: now - hoursAgo * 60 * minute }],
+  const deed = (hoursAgo: number, resource = `instance:${ids[0]}`) => ({
+    deeds: [
+      {
+        by: "instance-memory",
+        deed: "restart-container",
+        resource,
+        atMilliseconds: now - hoursAgo * 60 * minute,
+      },
+    ],
   });
   table(one, base, [
     ["one of three is full", {}, ["one-host", "ask"]],
@@ -61,7 +68,7 @@ describe("the playbook instance-memory", () => {
     ],
     ["it was restarted three hours ago", deed(3), ["restarted-before", "ask"]],
     ["it was restarted the day before", deed(25), ["one-host", "ask"]],
-    ["another was restarted", deed(3, `container of ${ids[1]}`), ["one-host", "ask"]],
+    ["another was restarted", deed(3, `instance:${ids[1]}`), ["one-host", "ask"]],
   ]);
 
   it("restarts the container that was seen, and replaces the host that is full again", () => {

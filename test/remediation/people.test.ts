@@ -120,7 +120,7 @@ describe("people who look", () => {
     const said = await command(at, "U0ANA", "freeze 2h we change the network");
     expect(said).toContain("repairs wait until then");
     await at.sicken();
-    expect(await at.ended()).toMatchObject({ end: "nothing", code: "frozen", acts: 0 });
+    expect(await at.ended()).toMatchObject({ end: "held", code: "frozen", acts: 0 });
     await expectUntouched(at, before);
   });
 });

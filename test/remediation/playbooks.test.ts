@@ -32,6 +32,10 @@ const instance = (id: string, lifecycle = "InService") => ({
   healthy: true,
 });
 
+function level(now: number | null, before = now) {
+  return { now, before };
+}
+
 const looks: Partial<Looks> = {
   targets: [sick("i-1"), target("i-2", "healthy"), target("i-3", "healthy")],
   group: {
@@ -59,6 +63,11 @@ const looks: Partial<Looks> = {
     multiAz: true,
     zone: "eu-central-1a",
     pending: [],
+  },
+  databaseLoad: {
+    ...{ minutes: 5, cpuPercent: level(30), freeMemoryBytes: level(8e9), swapBytes: level(0) },
+    ...{ connections: level(40), readsPerSecond: level(100), writesPerSecond: level(100) },
+    ...{ queueDepth: level(1), replicaLagSeconds: level(null) },
   },
   storage: { points: [{ atMilliseconds: now, freeBytes: 9 * gigabyte }] },
   databaseEvents: [],
@@ -134,6 +143,14 @@ describe("the playbook unhealthy-host", () => {
       "it has just started",
       { targets: [target("i-1", "initial"), target("i-2", "healthy")] },
       "recovered",
+      "nothing",
+    ],
+    [
+      "the sick one is within the grace period of its group",
+      groupWith({
+        instances: [{ ...instance("i-1"), isStarting: true }, instance("i-2"), instance("i-3")],
+      }),
+      "starting",
       "nothing",
     ],
     ["a deploy replaces instances", { deploy: rolling }, "deploy-under-way", "nothing"],
@@ -256,6 +273,25 @@ describe("the playbook latency", () => {
     ["it is quick again", load({ slowestSeconds: 0.4 }), "recovered", "nothing"],
     ["the load is what it was", load({ perMinute: 110 }), "slower-alone", "nothing"],
     ["there was no load before", load({ perMinuteBefore: 0 }), "slower-alone", "nothing"],
+    [
+      "the database is busy, and more instances would make it worse",
+      { databaseLoad: { ...looks.databaseLoad, cpuPercent: level(93, 40) } },
+      "database-is-the-cause",
+      "nothing",
+    ],
+    [
+      "the database's volume has a queue",
+      { databaseLoad: { ...looks.databaseLoad, queueDepth: level(64, 2) } },
+      "database-is-the-cause",
+      "nothing",
+    ],
+    [
+      "the database is being restored",
+      { database: { ...looks.database, status: "rebooting" } },
+      "database-is-the-cause",
+      "nothing",
+    ],
+    ["the database cannot be seen", { databaseLoad: undefined }, "unknown", "nothing"],
     ["nobody has measured it", load({ slowestSeconds: null }), "unknown", "nothing"],
     ["the load cannot be seen", { load: undefined }, "unknown", "nothing"],
     ["the group is at its maximum", groupWith({ desired: 8 }), "at-maximum", "nothing"],

@@ -150,7 +150,7 @@ describe("a fleet", () => {
     const before = await at.serving();
     await at.sicken(3);
     const result = await at.ended();
-    expect(result).toMatchObject({ end: "nothing", code: "not-actionable", acts: 0 });
+    expect(result).toMatchObject({ end: "needs-human", code: "not-actionable", acts: 0 });
     expect(result.notes[0]).toContain("most-are-sick");
     await expectUntouched(at, before);
   });

@@ -18,6 +18,8 @@ export interface Story {
   ends: { end: AttemptEnd; code: string };
   /** How many different changing calls the deed is made of, its undo not among them; one when left out. */
   changes?: number;
+  /** Its alarm rings for hours after the repair, and this is how the last look at it ends. */
+  goesOnUntil?: AttemptEnd;
   /** It takes hours of modelled time, so that a smaller share of what can befall it is tried each time. */
   isLong?: true;
 }

@@ -7,7 +7,13 @@ import type { Story } from "./stories.ts";
 export const errorStory: Story = {
   playbook: "error-rate",
   deed: "replace-instance",
-  options: { writesPerSecond: 0.15, instances: 3, rights: { "error-rate": "automatic" } },
+  options: {
+    writesPerSecond: 0.15,
+    instances: 3,
+    rights: { "error-rate": "automatic" },
+    // Asked when it cannot be read how the playbook has done.
+    people: [approvesQuickly],
+  },
   ends: { end: "done", code: "healed" },
   arrange: async (at) => {
     const before = await at.serving();

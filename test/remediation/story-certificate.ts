@@ -25,6 +25,7 @@ const isProof = (set: RecordSet) => set.Name.replace(/\.$/, "") === Name.replace
 export const certificateStory: Story = {
   playbook: "certificate",
   isLong: true,
+  goesOnUntil: "passed",
   deed: "restore-validation-record",
   options: {
     writesPerSecond: 0.1,

@@ -41,34 +41,64 @@ const wish = {
   message: null,
 };
 
+interface Afterwards {
+  slowestSeconds: number;
+  /** How many requests a minute there are then; 200 when left out, as before. */
+  perMinute?: number;
+  /** How long what was added takes until it serves; at once when left out. */
+  bootSeconds?: number;
+  somebodyWants?: number;
+}
+
+const level = (now: number) => ({ now, before: now });
+
+interface Grown {
+  hasGrown(): boolean;
+  size(): { minimum: number; desired: number; maximum: number };
+  serving(): string[];
+}
+
+const looksOf = (
+  timeline: { now(): number },
+  afterwards: Afterwards,
+  { hasGrown, size, serving }: Grown,
+): Partial<Ports["lookers"]> => ({
+  load: async (_subject, since) => ({
+    slowestSeconds: hasGrown() ? afterwards.slowestSeconds : 1.5,
+    perMinute: hasGrown() ? (afterwards.perMinute ?? 200) : 200,
+    perMinuteBefore: 100,
+    minutes: since ? Math.min(4, Math.floor((timeline.now() - since) / 60_000) - 1) : 4,
+  }),
+  group: async () => ({
+    ...size(),
+    name: "platform",
+    healthCheckType: "ELB",
+    graceSeconds: 0,
+    suspended: [],
+    instances: serving().map((id) => ({ id, zone: "a", lifecycle: "InService", healthy: true })),
+  }),
+  targets: async () => serving().map((id) => ({ id, state: "healthy", reason: "" })),
+  deploy: async () => null,
+  service: async () => ({ minutes: 4, requests: 800, errors: 0 }),
+  database: async () => ({ id: "platform", status: "available" }) as Looks["database"],
+  databaseLoad: async () =>
+    ({ minutes: 5, cpuPercent: level(20), queueDepth: level(0) }) as Looks["databaseLoad"],
+});
+
 /** A group of three whose users wait; how long they wait after it was grown is the story's. */
-const group = (
-  afterwards: { slowestSeconds: number; somebodyWants?: number },
-  different: Partial<Ports> = {},
-) => {
+const group = (afterwards: Afterwards, different: Partial<Ports> = {}) => {
   const timeline = virtualTimeline(Date.UTC(2026, 10, 22, 3, 0, 0));
   const orders: number[] = [];
+  const orderedAt: number[] = [];
   const lines: Line[] = [];
   let desired = 3;
   const size = () => ({ minimum: 2, desired, maximum: 8, launchTemplate: "platform 1" });
-  const instance = { id: "i-1", zone: "a", lifecycle: "InService", healthy: true };
-  const seen: Partial<{ [Name in keyof Looks]: () => Promise<Looks[Name]> }> = {
-    load: async () => ({
-      slowestSeconds: orders.length > 0 ? afterwards.slowestSeconds : 1.5,
-      perMinute: 200,
-      perMinuteBefore: 100,
-    }),
-    group: async () => ({
-      ...size(),
-      name: "platform",
-      healthCheckType: "ELB",
-      graceSeconds: 0,
-      suspended: [],
-      instances: [instance],
-    }),
-    deploy: async () => null,
-    service: async () => ({ minutes: 4, requests: 800, errors: 0 }),
+  const serving = () => {
+    const ready = (orderedAt[0] ?? 0) + (afterwards.bootSeconds ?? 0) * 1000;
+    const count = orders.length > 0 && timeline.now() < ready ? 3 : desired;
+    return Array.from({ length: count }, (_, index) => `i-${index}`);
   };
+  const seen = looksOf(timeline, afterwards, { hasGrown: () => orders.length > 0, size, serving });
   const ports: Ports = {
     name: "remediation in eu-central-1",
     clock: clockOn(timeline),
@@ -85,6 +115,7 @@ const group = (
       group: async () => size(),
       setDesired: async (_group: string, instances: number) => {
         orders.push(instances);
+        orderedAt.push(timeline.now());
         desired = instances;
       },
     } as unknown as Ports["hands"],
@@ -106,6 +137,8 @@ const group = (
       return { ...line, run, sequence: lines.length, previous: "", hash: "hash" };
     },
     show: async () => null,
+    question: async () => null,
+    remind: async () => false,
     ...different,
   };
   const run = () => timeline.run(remediate(directSteps(ports.clock), ports, wish), 4 * 3_600_000);
@@ -126,6 +159,21 @@ describe("a group that was grown for its load", () => {
     expect(result.notes).toContain("It was taken back.");
     expect(orders).toEqual([4, 3]);
     expect(lines.map(({ key }) => key)).toContain("worse");
+  });
+
+  it("is not taken back while more users ask than before, however long they wait", async () => {
+    const { run, orders } = group({ slowestSeconds: 3, perMinute: 260 });
+    expect(await run()).toMatchObject({ end: "needs-human", code: "ineffective" });
+    expect(orders).toEqual([4]);
+  });
+
+  it("is not called worse before what was added serves, and a whole window was measured", async () => {
+    const { run, orders, lines } = group({ slowestSeconds: 3, bootSeconds: 400 });
+    expect(await run()).toMatchObject({ end: "needs-human", code: "worse" });
+    expect(orders).toEqual([4, 3]);
+    const at = (key: string) => lines.find((line) => line.key === key)?.atMilliseconds ?? 0;
+    // The boot, the minute in which it came, and four whole ones.
+    expect((at("worse") - at("acted")) / 1000).toBeGreaterThan(400 + 5 * 60);
   });
 
   it("is not taken back while the switch is on, which the message says", async () => {

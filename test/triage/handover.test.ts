@@ -1,97 +1,13 @@
 import { describe, expect, it } from "vitest";
 import {
   againSeconds,
-  attemptsLimit,
-  type Covers,
-  type Judged,
-  judge,
+  holdSeconds,
   lostSeconds,
-  quietSeconds,
-  type Ringing,
+  oftenLimit,
   settleSeconds,
-  type TriageFacts,
 } from "../../functions/triage/decide.ts";
-import type { AttemptEnd, Incident } from "../../shared/incident.ts";
-import type { Fate } from "../../shared/invoke.ts";
-
-const region = "eu-central-1";
-const start = Date.UTC(2026, 10, 22, 3, 0, 0);
-
-const covers: Covers[] = [
-  { name: "near-host", rank: 50, alarms: ["unhealthy-hosts"], right: "automatic" },
-  { name: "near-deploy", rank: 40, alarms: ["unhealthy-hosts", "errors"], right: "automatic" },
-  { name: "near-users", rank: 60, alarms: ["errors"], right: "automatic" },
-];
-
-const ring = (kind: string): Ringing => ({
-  name: `nightshift-${kind}`,
-  arn: `arn:${kind}`,
-  kind,
-  resource: null,
-  sinceMilliseconds: start,
-  reason: "story",
-  held: null,
-});
-
-const unmuted = { known: true, value: false, source: "CloudWatch", atMilliseconds: start } as const;
-
-/** A night of alarms with a look each minute, in which each attempt ends as it is told. */
-const night = (kinds: string[], given: Covers[] = covers) => {
-  let incident: Incident | null = null;
-  let now = start;
-  let alarms = kinds.map(ring);
-  let fate_: Fate = "alive";
-  const glance = (): Judged => {
-    const facts: TriageFacts = {
-      region,
-      now,
-      alarms,
-      isCut: false,
-      isDeploying: false,
-      incident,
-      covers: given,
-      mutes: Object.fromEntries(alarms.map(({ name }) => [name, unmuted])),
-      fate: fate_,
-      newId: alarms.length > 0 ? "00000000" : "ffffffff",
-    };
-    const judged = judge(facts);
-    incident = judged.incident ?? incident;
-    return judged;
-  };
-  /** The first look that comes to something, or the last of that time. */
-  const look = (withinSeconds = 60): Judged => {
-    for (let left = withinSeconds; ; left -= 60) {
-      now += Math.min(60, left) * 1000;
-      const judged = glance();
-      if (judged.start || judged.page || left <= 60) return judged;
-    }
-  };
-  const end = (end_: AttemptEnd): void => {
-    if (!incident?.attempt) throw new Error("nothing is under way");
-    const { attempt, tried } = incident;
-    const times = (tried[attempt.playbook]?.times ?? 0) + 1;
-    incident = {
-      ...incident,
-      attempt: { ...attempt, hasBegun: true, end: end_, endedAtMilliseconds: now },
-      tried: {
-        ...tried,
-        [attempt.playbook]: { times, end: end_, key: attempt.key, atMilliseconds: now },
-      },
-    };
-  };
-  return {
-    look,
-    end,
-    /** What Lambda says from now on. */
-    lambdaSays: (fate: Fate) => void (fate_ = fate),
-    sleepsFor: (seconds: number) => void (now += seconds * 1000),
-    incident: () => incident,
-    /** All that rings is over. */
-    stops: () => void (alarms = []),
-    begins: (afterSeconds?: number) => look(afterSeconds).start?.attempt.playbook ?? null,
-    why: () => (incident?.parked ?? []).map((line) => line.why),
-  };
-};
+import { quietSeconds } from "../../functions/triage/memory.ts";
+import { covers, night } from "./night.ts";
 
 describe("an alarm that several playbooks are for", () => {
   it("is looked at by the next by rank at the next look, once the first says that it is none of its", () => {
@@ -105,12 +21,22 @@ describe("an alarm that several playbooks are for", () => {
     expect(begins(againSeconds)).toBe("near-deploy");
   });
 
-  it("stays with the first as long as that knows what is the matter and has to wait", () => {
+  it("is looked at by the next as well while the first has nothing to do now", () => {
     const { begins, end } = night(["unhealthy-hosts"]);
     expect(begins()).toBe("near-deploy");
     end("nothing");
-    expect(begins()).toBeNull();
+    expect(begins()).toBe("near-host");
+    end("nothing");
+    expect(begins(30)).toBeNull();
     expect(begins(againSeconds)).toBe("near-deploy");
+  });
+
+  it("stays with the first as long as that waits for what it has found, and not for ever", () => {
+    const { passes, starts } = night(["unhealthy-hosts"]);
+    passes(30, (playbook) => (playbook === "near-deploy" ? "waits" : "nothing"));
+    const first = starts.find(({ playbook }) => playbook === "near-host");
+    expect(first?.minute).toBeGreaterThanOrEqual(holdSeconds / 60);
+    expect(first?.minute).toBeLessThanOrEqual(holdSeconds / 60 + 11);
   });
 
   it("is not tried by others once one of them has asked for a human", () => {
@@ -125,17 +51,12 @@ describe("an alarm that several playbooks are for", () => {
     expect(page?.text).toContain("asked for a human");
   });
 
-  it("is nobody's while the first has only passed: people are told when nobody looks any more", () => {
-    const { begins, end, look } = night(["unhealthy-hosts"], covers.slice(1, 2));
-    for (let time = 1; time < attemptsLimit; time += 1) {
-      expect(begins(againSeconds * time)).toBe("near-deploy");
-      end("passed");
-      const quiet = look(30);
-      expect([quiet.start, quiet.page]).toEqual([null, null]);
-    }
-    expect(begins(againSeconds * attemptsLimit)).toBe("near-deploy");
-    end("passed");
-    expect(look(againSeconds * attemptsLimit).page?.text).toContain("was tried 8 times");
+  it("is looked at for as long as it rings by a playbook that only passes, ever more rarely", () => {
+    const { passes, starts, pages } = night(["unhealthy-hosts"], covers.slice(1, 2));
+    passes(600, () => "passed");
+    expect(starts.length).toBeGreaterThan(oftenLimit);
+    expect(starts.length).toBeLessThan(24);
+    expect(pages).toHaveLength(1);
   });
 
   it("goes by rank over all that ring: what has passed lets the other alarm's playbook look", () => {
@@ -202,22 +123,33 @@ describe("an attempt that does not say how it ended", () => {
     expect(begins(againSeconds)).toBe("near-host");
   });
 
-  it("is waited for while it is alive, and for three hours when nobody knows", () => {
-    const { begins, look } = night(["unhealthy-hosts"]);
+  it("is waited for when nobody knows, and for three hours at most", () => {
+    const { begins, lambdaSays, passes, pages } = night(["unhealthy-hosts"]);
     begins();
-    for (let minute = 2; minute < lostSeconds / 60; minute += 1) expect(look().page).toBeNull();
-    look();
-    expect(look().page?.text).toContain("has died");
+    lambdaSays(null);
+    passes(lostSeconds / 60 - 2, () => null);
+    expect(pages).toEqual([]);
+    passes(2, () => null);
+    expect(pages.map(({ text }) => text.includes("has died"))).toEqual([true]);
+  });
+
+  it("is never said to have died while Lambda says that it is alive", () => {
+    const { begins, passes, pages, starts } = night(["unhealthy-hosts"]);
+    begins();
+    passes(600, () => null);
+    expect(pages).toEqual([]);
+    expect(starts).toHaveLength(1);
   });
 });
 
 describe("an alarm that still rings after nobody could look for a quarter of an hour", () => {
-  it("stays the incident that it was, so that its next attempt has a name of its own", () => {
+  it("is an incident of its own, whose attempt has a name that was never given before", () => {
     const { begins, end, look, sleepsFor, incident } = night(["unhealthy-hosts"]);
     expect(begins()).toBe("near-deploy");
+    const first = incident()?.attempt?.run;
     end("done");
     sleepsFor(quietSeconds + 300);
-    expect(look().start?.attempt.run).toMatch(/-2$/);
-    expect(incident()?.step).toBe(2);
+    expect(look().start?.attempt.run).toMatch(/-1$/);
+    expect(incident()?.attempt?.run).not.toBe(first);
   });
 });

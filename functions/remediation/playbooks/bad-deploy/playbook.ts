@@ -221,7 +221,7 @@ const worstOf = (
   return Math.max(errorShare(before.value) ?? 0, ...shares);
 };
 
-/** Users are as well as before the deploy, and no target is unhealthy. */
+/** Users are well, whatever they got before the deploy, and no target is unhealthy. */
 const judge = (before: Evidence<Need>, now: Evidence<Need>): Verdict => {
   if (!now.traffic.known || !now.targets.known || !before.traffic.known) {
     return { is: "unknown", says: "Requests or targets cannot be seen" };
@@ -236,10 +236,7 @@ const judge = (before: Evidence<Need>, now: Evidence<Need>): Verdict => {
   const much = share === null ? "too few requests to tell" : `${percent(share)} of requests fail`;
   const says = `${much}, ${sick} targets are unhealthy`;
   if (share !== null && share > old + 0.05) return { is: "worse", says };
-  const start = startOf(before);
-  const { history } = before.traffic.value;
-  const usual = start ? shareBetween(history, start - baselineSeconds * 1000, start) : null;
-  const isWell = share !== null && share <= Math.max(alarmingShare, usual ?? 0);
+  const isWell = share !== null && share <= alarmingShare;
   return { is: isWell && sick === 0 ? "healed" : "same", says };
 };
 
@@ -255,10 +252,20 @@ export const badDeploy: Playbook<Need, Code> = {
   decide: {
     "bad-deploy": rollBack,
   },
-  callsPeople: ["cannot-go-back", "deploy-has-ended"],
-  passesOn: ["no-deploy", "not-the-deploy", "recovered"],
+  next: {
+    "no-deploy": "passes",
+    "not-the-deploy": "passes",
+    recovered: "passes",
+    "going-back": "waits",
+    "aws-rolls-back": "waits",
+    "still-starting": "again",
+    "cannot-go-back": "people",
+    "deploy-has-ended": "people",
+    "bad-deploy": "deed",
+    unknown: "again",
+  },
   proof: {
-    what: "no more requests fail than before the deploy, and every target is healthy",
+    what: "no more than 1 % of requests fail, and every target is healthy",
     judge,
     withinSeconds: 1200,
     holdSeconds: 240,

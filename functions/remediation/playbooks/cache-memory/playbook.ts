@@ -131,7 +131,15 @@ export const cacheMemory: Playbook<Need, Code> = {
   evidence: ["cache", "cacheLoad"],
   diagnose,
   decide: {},
-  passesOn: ["recovered"],
+  next: {
+    recovered: "passes",
+    changing: "again",
+    "writes-refused-soon": "people",
+    "connections-grew": "people",
+    evicting: "people",
+    filling: "again",
+    unknown: "again",
+  },
   proof: {
     what: "less than 80 % of the memory is in use, and nothing is evicted",
     judge,

@@ -1,8 +1,8 @@
-import type { ServiceSeen } from "../../evidence.ts";
+import type { Deed } from "../../actions.ts";
 import type { CertificateSeen, ProofRecordSeen } from "../../evidence-edge.ts";
 import type { Decision, Evidence, Finding, Playbook, Verdict } from "../../playbooks.ts";
 
-type Need = "certificate" | "proofRecords" | "service";
+type Need = "certificate" | "proofRecords";
 
 type Code =
   | "recovered"
@@ -21,8 +21,6 @@ type Code =
 /** As `stacks/alarms/application.ts` and readiness have it. */
 const enoughDays = 21;
 const dayMilliseconds = 86_400_000;
-const worseShare = 0.05;
-const tellingRequests = 20;
 
 const finding = (is: Code | "unknown", says: string, advice: string[] = []): Finding<Code> => ({
   is,
@@ -153,24 +151,27 @@ const restore = ({ proofRecords }: Evidence<Need>): Decision => {
   };
 };
 
-const share = ({ requests, errors }: ServiceSeen): number =>
-  requests < tellingRequests ? 0 : errors / requests;
-
-const judge = (before: Evidence<Need>, now: Evidence<Need>): Verdict => {
-  const [old, fresh] = [before.service, now.service];
-  if (old.known && fresh.known && share(fresh.value) > share(old.value) + worseShare) {
-    return { is: "worse", says: "users get more errors than before" };
+/**
+ * By the records alone: nobody but ACM asks for them, so what users get says nothing of them. One that ACM
+ * asks for no more has done what it is for.
+ */
+const judge = (_before: Evidence<Need>, { proofRecords }: Evidence<Need>, deed: Deed): Verdict => {
+  if (!proofRecords.known || deed.do !== "restore-validation-record") {
+    return { is: "unknown", says: "The records cannot be seen" };
   }
-  if (!now.certificate.known) return { is: "unknown", says: "The certificate cannot be seen." };
-  const { renewal, proofs } = now.certificate.value;
-  const days = daysOf(now.certificate.value, now.certificate.atMilliseconds);
-  if (days === null) return { is: "unknown", says: "When it ends is not known." };
-  const proven = proofs.filter(({ isValidated }) => isValidated).length;
+  const { records } = proofRecords.value;
+  const wrong = deed.target.records.filter(({ name, value }) =>
+    records.some((one) => one.name === name && (one.obstacle !== null || isNot(one, value))),
+  );
+  const all = deed.target.records.length;
   const says =
-    `it ends in ${days.toFixed(0)} days, ${proven} of ${proofs.length} names are proven, ` +
-    `${renewal?.status ?? "no renewal"}`;
-  return { is: days >= enoughDays ? "healed" : "same", says };
+    `${all - wrong.length} of ${all} records stand as ACM asks for them; ACM renews within hours, and ` +
+    "the alarm is looked at again until it has";
+  return { is: wrong.length === 0 ? "healed" : "same", says };
 };
+
+const isNot = (one: ProofRecordSeen, value: string): boolean =>
+  isWrong(one) || one.wanted !== value;
 
 /**
  * A certificate that ends soon and was not renewed. Source: "Managed certificate renewal" of ACM: it is
@@ -180,17 +181,32 @@ export const certificate: Playbook<Need, Code> = {
   name: "certificate",
   rank: 80,
   alarms: ["certificate"],
-  evidence: ["certificate", "proofRecords", "service"],
+  evidence: ["certificate", "proofRecords"],
   diagnose,
   decide: { "record-missing": restore, "record-other": restore },
-  passesOn: ["recovered"],
+  next: {
+    recovered: "passes",
+    imported: "people",
+    private: "people",
+    ended: "people",
+    unused: "people",
+    "not-by-dns": "people",
+    "not-our-zone": "people",
+    "name-taken": "people",
+    "record-missing": "deed",
+    "record-other": "deed",
+    "renewal-failed": "people",
+    renewing: "again",
+    unknown: "again",
+  },
   proof: {
-    what: "ACM has renewed it: 21 days are left or more, and users get no more errors than before",
+    what: "the records stand in the zone as ACM asks for them",
     judge,
-    // "It can take several hours" for ACM to see a record and to renew.
-    withinSeconds: 3 * 3600,
-    holdSeconds: 0,
-    everySeconds: 300,
+    withinSeconds: 600,
+    // Route 53 has a change on all its servers within 60 seconds. Source: "How quickly do changes propagate"
+    // in its FAQ. That ACM renews may take hours, and its alarm is looked at again until then.
+    holdSeconds: 120,
+    everySeconds: 60,
   },
   budget: { perHour: 1, cooldownSeconds: 6 * 3600 },
   right: "ask",

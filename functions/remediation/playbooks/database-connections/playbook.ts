@@ -2,6 +2,7 @@ import type { Connections, ListedSession, Looks } from "../../../database/decide
 import { blockersOf, freeze, mostEnded } from "../../../database/decide.ts";
 import type { ServiceSeen, SessionsSeen } from "../../evidence.ts";
 import type { Decision, Evidence, Finding, Playbook, Subject, Verdict } from "../../playbooks.ts";
+import { isWellFor } from "../../traffic.ts";
 
 type Need = "sessions" | "refusals" | "login" | "group" | "service" | "database";
 
@@ -317,7 +318,9 @@ const judge = (before: Evidence<Need>, now: Evidence<Need>): Verdict => {
   }
   const { refused, minutes } = now.refusals.value;
   const says = `${used}, ${refused} logins refused in ${minutes} minutes`;
-  return { is: connections.used < fullShare * room && refused === 0 ? "healed" : "same", says };
+  if (!now.service.known) return { is: "unknown", says: `${says}; users cannot be seen` };
+  const isRoomy = connections.used < fullShare * room && refused === 0;
+  return { is: isRoomy && isWellFor(now.service.value) ? "healed" : "same", says };
 };
 
 /** Connections of the database: too many of them, or logins that it turns away. */
@@ -328,9 +331,19 @@ export const databaseConnections: Playbook<Need, Code> = {
   evidence: ["sessions", "refusals", "login", "group", "service", "database"],
   diagnose,
   decide: { "forgotten-transactions": endForgotten, "blocked-by-one": endBlocker },
-  passesOn: ["recovered", "does-not-answer"],
+  next: {
+    recovered: "passes",
+    "does-not-answer": "passes",
+    "forgotten-transactions": "deed",
+    "not-forgotten-yet": "again",
+    "blocked-by-one": "deed",
+    "pool-too-large": "people",
+    "logins-fail-after-rotation": "people",
+    "spared-sessions": "people",
+    unknown: "again",
+  },
   proof: {
-    what: "less than four of five connections are in use, and no login is refused",
+    what: "less than four of five connections are in use, no login is refused, and 1 % fail at most",
     judge,
     withinSeconds: 900,
     holdSeconds: 120,

@@ -1,6 +1,7 @@
 import type { DatabaseEventSeen, DatabaseSeen, ServiceSeen } from "../../evidence.ts";
 import type { DatabaseLoadSeen, LeaseSeen, WritesSeen } from "../../evidence-database.ts";
 import type { Decision, Evidence, Finding, Playbook, Verdict } from "../../playbooks.ts";
+import { alarmingShare } from "../../traffic.ts";
 
 type Need = "database" | "databaseEvents" | "databaseLoad" | "lease" | "writes" | "service";
 
@@ -29,7 +30,6 @@ const busyPercent = 90;
 /** So many requests have to fail, of enough to say so, before anybody is cut off for it. */
 const suffering = 0.2;
 const tellingRequests = 20;
-const wellShare = 0.05;
 
 const finding = (is: Code | "unknown", says: string, advice: string[] = []): Finding<Code> => ({
   is,
@@ -222,7 +222,7 @@ const judge = (before: Evidence<Need>, now: Evidence<Need>): Verdict => {
   if (!isWritable || share === null) return { is: "same", says };
   const old = before.service.known ? before.service.value : null;
   const shareBefore = old && old.requests > 0 ? old.errors / old.requests : 1;
-  return { is: share <= Math.min(wellShare, shareBefore) ? "healed" : "same", says };
+  return { is: share <= Math.min(alarmingShare, shareBefore) ? "healed" : "same", says };
 };
 
 /** The primary of a Multi-AZ database that takes no writes although RDS finds it available. */
@@ -233,11 +233,23 @@ export const databaseFailover: Playbook<Need, Code> = {
   evidence: ["database", "databaseEvents", "databaseLoad", "lease", "writes", "service"],
   diagnose,
   decide: { "primary-sick": failOver },
-  // Nobody is cut off for these, and they do not get well by waiting either.
-  callsPeople: ["single-zone", "changed-lately", "modification-pending", "busy", "users-are-well"],
-  passesOn: ["answers", "not-active", "no-room", "login-refused"],
+  next: {
+    answers: "passes",
+    "not-active": "passes",
+    "no-room": "passes",
+    "login-refused": "passes",
+    fenced: "waits",
+    "rds-is-at-it": "waits",
+    "changed-lately": "people",
+    "modification-pending": "people",
+    "single-zone": "people",
+    busy: "people",
+    "users-are-well": "people",
+    "primary-sick": "deed",
+    unknown: "again",
+  },
   proof: {
-    what: "the guard's heartbeats are written again, and no more than 5 % of requests fail",
+    what: "the guard's heartbeats are written again, and no more than 1 % of requests fail",
     judge,
     withinSeconds: 900,
     holdSeconds: 120,

@@ -292,7 +292,18 @@ export const databaseLoad: Playbook<Need, Code> = {
   diagnose,
   // A failover does not make a statement quicker, and a larger class interrupts the database.
   decide: {},
-  passesOn: ["recovered"],
+  next: {
+    recovered: "passes",
+    "blocked-by-forgotten": "people",
+    "blocked-by-one": "people",
+    "one-statement": "again",
+    vacuum: "again",
+    "waits-for-disk": "again",
+    "too-many-sessions": "again",
+    "load-has-grown": "again",
+    "many-statements": "again",
+    unknown: "again",
+  },
   proof: {
     what: "the processor is less than 85 % busy",
     judge: () => ({ is: "unknown", says: "Nothing is ever done" }),

@@ -172,7 +172,17 @@ export const databaseStorage: Playbook<Need, Code> = {
   evidence: ["database", "storage", "databaseEvents", "service", "lease"],
   diagnose,
   decide: { filling: grow },
-  passesOn: ["recovered"],
+  next: {
+    recovered: "passes",
+    replica: "again",
+    "not-active": "again",
+    "growing-already": "again",
+    resting: "people",
+    "rds-grows-it": "again",
+    "at-the-limit": "people",
+    filling: "deed",
+    unknown: "again",
+  },
   proof: {
     what: "15 % or more of the storage is free again, and users get no more errors than before",
     judge,

@@ -1,5 +1,6 @@
 import type { HostMemory } from "../../evidence-application.ts";
 import type { Decision, Evidence, Finding, Playbook, Verdict } from "../../playbooks.ts";
+import { isWellFor } from "../../traffic.ts";
 
 type Need = "memory" | "container" | "deeds" | "release" | "group" | "targets" | "service";
 
@@ -83,9 +84,10 @@ const oneHost = (
     `On ${id}: docker stats, docker logs --tail 200 application, journalctl --dmesg --grep oom.`,
   ];
   const tried = deeds.known
-    ? deeds.value.find(({ resource, atMilliseconds }) => {
+    ? deeds.value.find(({ deed, resource, atMilliseconds }) => {
         const ago = (memory.atMilliseconds - atMilliseconds) / 1000;
-        return resource === `container of ${id}` && ago < triedSeconds;
+        const isRestart = deed === "restart-container" && resource === `instance:${id}`;
+        return isRestart && ago < triedSeconds;
       })
     : undefined;
   if (tried) {
@@ -162,7 +164,8 @@ const judge = (before: Evidence<Need>, now: Evidence<Need>): Verdict => {
   if (share !== null && share > (old ?? 0) + worseShare) return { is: "worse", says };
   if (serving < wanted - 1) return { is: "worse", says };
   const isWhole = told.length === hosts.length && serving >= wanted;
-  return { is: isWhole && most <= boundPercent ? "healed" : "same", says };
+  const areUsersWell = now.service.known && isWellFor(now.service.value);
+  return { is: isWhole && most <= boundPercent && areUsersWell ? "healed" : "same", says };
 };
 
 /** Instances run out of memory. */
@@ -176,10 +179,17 @@ export const instanceMemory: Playbook<Need, Code> = {
     "one-host": restart,
     "restarted-before": replace,
   },
-  callsPeople: ["leak-of-the-image", "several-hosts"],
-  passesOn: ["recovered"],
+  next: {
+    recovered: "passes",
+    "deploy-under-way": "again",
+    "leak-of-the-image": "people",
+    "several-hosts": "people",
+    "one-host": "deed",
+    "restarted-before": "deed",
+    unknown: "again",
+  },
   proof: {
-    what: "no instance uses more memory than the alarm allows, and as many serve as before",
+    what: "no instance uses more memory than the alarm allows, as many serve, and 1 % fail at most",
     judge,
     withinSeconds: 1500,
     // Two of the alarm's periods: what leaks fast is full again by then.

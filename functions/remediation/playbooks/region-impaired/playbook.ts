@@ -87,8 +87,16 @@ export const regionImpaired: Playbook<Need, Code> = {
   diagnose,
   // A failover is proposed by detection alone, under one name: a second door would be a second run.
   decide: {},
-  callsPeople: ["not-proposed", "proposal-ended"],
-  passesOn: ["standby-lost"],
+  next: {
+    "standby-lost": "passes",
+    moving: "again",
+    proposed: "again",
+    "held-back": "again",
+    "just-rung": "again",
+    "proposal-ended": "people",
+    "not-proposed": "people",
+    unknown: "again",
+  },
   proof: {
     what: "the region is served again, there or in the other one",
     judge: () => ({ is: "unknown", says: "Nothing is ever done here" }),

@@ -1,11 +1,13 @@
 import type { Deed } from "../../actions.ts";
 import type { GroupSeen, ServiceSeen, TargetSeen } from "../../evidence.ts";
 import type { Decision, Evidence, Finding, Playbook, Subject, Verdict } from "../../playbooks.ts";
+import { isWellFor } from "../../traffic.ts";
 
 type Need = "targets" | "group" | "deploy" | "service";
 
 type Code =
   | "recovered"
+  | "starting"
   | "most-are-sick"
   | "deploy-under-way"
   | "group-replaces"
@@ -26,20 +28,26 @@ interface Fleet {
   sick: TargetSeen[];
   healthy: TargetSeen[];
   all: TargetSeen[];
+  /** Unhealthy, and within the time that their group gives them. */
+  starting: TargetSeen[];
 }
 
 const fleetOf = (targets: TargetSeen[], group: GroupSeen): Fleet => {
-  const serving = new Set(
-    group.instances.filter(({ lifecycle }) => lifecycle === "InService").map(({ id }) => id),
-  );
+  const members = group.instances.filter(({ lifecycle }) => lifecycle === "InService");
+  const starting = new Set(members.filter(({ isStarting }) => isStarting).map(({ id }) => id));
+  const serving = new Set(members.map(({ id }) => id));
   const all = targets.filter(({ id }) => serving.has(id));
   return {
     all,
-    // What the load balancer blames on itself is no sign of a sick host.
-    sick: all.filter(({ state, reason }) => state === "unhealthy" && !reason.startsWith("Elb.")),
+    sick: all.filter((each) => isSick(each) && !starting.has(each.id)),
+    starting: all.filter((each) => isSick(each) && starting.has(each.id)),
     healthy: all.filter(({ state }) => state === "healthy"),
   };
 };
+
+/** What the load balancer blames on itself is no sign of a sick host. */
+const isSick = ({ state, reason }: TargetSeen): boolean =>
+  state === "unhealthy" && !reason.startsWith("Elb.");
 
 const finding = (is: Code | "unknown", says: string, advice: string[] = []): Finding<Code> => ({
   is,
@@ -57,10 +65,14 @@ const diagnose = (evidence: Evidence<Need>, { sinceMilliseconds }: Subject): Fin
       "Look at the target group in the console: nothing is done on half of a picture.",
     ]);
   }
-  const { sick, healthy, all } = fleetOf(targets.value, group.value);
+  const { sick, healthy, all, starting } = fleetOf(targets.value, group.value);
   const share = `${sick.length} of ${all.length} instances are unhealthy, ${healthy.length} serve`;
   const named = sick.map(({ id, reason }) => `${id} (${reason})`).join(", ");
   if (all.length === 0) return finding("unknown", "No instance in service is known as a target.");
+  if (sick.length === 0 && starting.length > 0) {
+    const who = starting.map(({ id }) => id).join(", ");
+    return finding("starting", `${share}. Within their grace period: ${who}.`);
+  }
   if (sick.length === 0)
     return finding("recovered", `No instance is unhealthy any more; ${share}.`);
   if (sick.length * 2 > all.length || healthy.length === 0) {
@@ -152,7 +164,8 @@ const judge = (before: Evidence<Need>, now: Evidence<Need>): Verdict => {
   if (fleet.healthy.length < old.healthy.length) return { is: "worse", says };
   if (share !== null && share > (shareBefore ?? 0) + worseShare) return { is: "worse", says };
   const enough = fleet.healthy.length >= Math.min(now.group.value.desired, old.healthy.length + 1);
-  const isHealed = enough && fleet.sick.length < old.sick.length && now.service.known;
+  const areUsersWell = now.service.known && isWellFor(now.service.value);
+  const isHealed = enough && fleet.sick.length < old.sick.length && areUsersWell;
   return { is: isHealed ? "healed" : "same", says };
 };
 
@@ -164,9 +177,18 @@ export const unhealthyHost: Playbook<Need, Code> = {
   evidence: ["targets", "group", "deploy", "service"],
   diagnose,
   decide: { "one-sick-host": decideOne, "several-sick-hosts": decideSeveral },
-  passesOn: ["recovered"],
+  next: {
+    recovered: "passes",
+    starting: "again",
+    "most-are-sick": "people",
+    "deploy-under-way": "again",
+    "group-replaces": "again",
+    "one-sick-host": "deed",
+    "several-sick-hosts": "deed",
+    unknown: "again",
+  },
   proof: {
-    what: "one instance more serves, and users get no more errors than before",
+    what: "one instance more serves, and no more than 1 % of requests fail",
     judge,
     withinSeconds: 1200,
     holdSeconds: 120,

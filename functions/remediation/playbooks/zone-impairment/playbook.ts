@@ -140,9 +140,15 @@ export const zoneImpairment: Playbook<Need, Code> = {
   evidence: ["traffic", "group", "targets", "capacity", "release"],
   diagnose,
   decide: {},
-  callsPeople: ["zone-impaired", "too-little-elsewhere"],
-  // A deploy has a playbook of its own, which ranks behind this one: held back, it would never be undone.
-  passesOn: ["recovered", "one-sign", "several-zones", "deploy-under-way"],
+  next: {
+    recovered: "passes",
+    "one-sign": "passes",
+    "several-zones": "passes",
+    "deploy-under-way": "passes",
+    "too-little-elsewhere": "people",
+    "zone-impaired": "people",
+    unknown: "again",
+  },
   proof: {
     what: "no zone shows a sign of trouble",
     judge,
