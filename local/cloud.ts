@@ -57,6 +57,8 @@ export interface CloudOptions {
    * watches, since a new replica takes half an hour. 1 when left out.
    */
   hurryDatabases?(): number;
+  /** The same of the warm-up of instances that replace others, which takes minutes for each. */
+  hurryWarmups?(): number;
   /**
    * Whether load balancers, groups, instances and databases publish metrics each modelled minute, as they
    * do on AWS. Nothing is counted or published when left out: a run that looks at none is faster so.
@@ -154,6 +156,7 @@ const wired = (surroundings: Land, backends: Backends, options: CloudOptions) =>
     targets: balancers.targets,
     machines,
     alarmState: metrics.stateOf,
+    hurryWarmups: options.hurryWarmups,
   });
   const names = route53(
     surroundings,

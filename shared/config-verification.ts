@@ -1,5 +1,13 @@
 import * as z from "zod/mini";
-import { count, matching, seconds } from "./config-fields.ts";
+import {
+  type Bound,
+  count,
+  matching,
+  outside,
+  type Problem,
+  seconds,
+  shown,
+} from "./config-fields.ts";
 
 const tableName = matching(
   /^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$/,
@@ -10,6 +18,11 @@ const checkName = matching(/^[a-z][a-z0-9-]*$/, "the name of a check: docs/evide
 const shareAllowed = "a share from 0 to 1";
 const share = z.number(shareAllowed).check(z.minimum(0, shareAllowed), z.maximum(1, shareAllowed));
 
+const moneyAllowed = "dollars, from 0.01 to 100000";
+const money = z
+  .number(moneyAllowed)
+  .check(z.minimum(0.01, moneyAllowed), z.maximum(1e5, moneyAllowed));
+
 /** Restore tests. Everything has a usual value, so an operator may leave the whole section out. */
 export const verification = z.strictObject({
   /** Of the copy; the smallest that reads a few hundred gigabytes in a night when left out. */
@@ -18,6 +31,26 @@ export const verification = z.strictObject({
   ),
   /** A copy lives no longer, which bounds what a run may cost; 8 when left out. */
   hours: z.optional(count(1, 24)),
+  /** What a rebuild from backups may take and lose: other figures than those of a failover. */
+  objectives: z.optional(
+    z.strictObject({
+      /** Until all of it has been read once; four hours when left out. */
+      rtoSeconds: z.optional(seconds(60, 7 * 86_400)),
+      /** One hour when left out. */
+      rpoSeconds: z.optional(seconds(300, 86_400)),
+    }),
+  ),
+  /** Bounds on what restore tests cost, by the operator's own price of a copy; none when left out. */
+  cost: z.optional(
+    z.strictObject({
+      /** Of `instanceClass` with the database's storage, in the standby region. */
+      dollarsPerHour: money,
+      /** No copy lives longer than this pays for, nor longer than `hours`. */
+      perRun: money,
+      /** Of all runs together; a run that might pass it is put off, and then overdue. */
+      perMonth: money,
+    }),
+  ),
   /** How far replicated backups may lag behind; 1800 when left out. */
   backupLagSeconds: z.optional(seconds(300, 86_400)),
   /** Without a verdict for so long the backups count as not verified; 26 when left out. */
@@ -51,5 +84,62 @@ export const verification = z.strictObject({
   revisionTable: z.optional(tableName),
   manifestHours: z.optional(count(1, 240)),
 });
+
+/** What can be left out by name, besides `assertion-…`; `checks/all.ts` has them, and a test compares. */
+export const checkNames: readonly string[] = [
+  "canary",
+  "heartbeat",
+  "schema-revision",
+  "constraints-valid",
+  "extensions-and-collations",
+  "large-objects",
+  "readable-in-full",
+  "page-checksums",
+  "indexes-sound",
+  "row-counts",
+  "checksums",
+  "sequences",
+  "foreign-keys",
+  "ciphertext-opens",
+];
+
+/** A check that is left out under a wrong name would still run, and nobody would know why. */
+export const verificationContradictions = ({
+  verification: given,
+}: {
+  verification?: VerificationConfig | undefined;
+}): Problem[] => {
+  const known = [
+    ...checkNames,
+    ...(given?.assertions ?? []).map(({ name }) => `assertion-${name}`),
+  ];
+  const named = (given?.leftOut ?? []).flatMap((name, index) =>
+    known.includes(name)
+      ? []
+      : [
+          {
+            path: `verification.leftOut[${index}]`,
+            given: shown(name),
+            allowed: `the name of a check: ${known.join(", ")}`,
+          },
+        ],
+  );
+  return [...named, ...outside(costBounds(given?.cost))];
+};
+
+/** A run that could not pay for one hour would never see its copy. */
+const costBounds = (cost: VerificationConfig["cost"]): Bound[] =>
+  cost
+    ? [
+        [
+          ...(["verification.cost.perRun", cost.perRun, cost.dollarsPerHour, Infinity] as const),
+          "one hour of verification.cost.dollarsPerHour",
+        ],
+        [
+          ...(["verification.cost.perMonth", cost.perMonth, cost.perRun, Infinity] as const),
+          "verification.cost.perRun",
+        ],
+      ]
+    : [];
 
 export type VerificationConfig = z.infer<typeof verification>;

@@ -97,7 +97,8 @@ const lastLines = (last: Verification, now: number): string[] => {
   const told = (value: number | null) =>
     value === null ? "not measured" : `${Math.round(value)} s`;
   return [
-    `last run ${run}: ${last.isVerified ? "verified" : `RED (${code})`}, ${ageText(now - atMilliseconds)} ago`,
+    `last run ${run}: ${last.isVerified ? "verified" : `RED (${code})`}, ` +
+      `${ageText(now - atMilliseconds)} ago`,
     `landed ${verdict.landed}, restorable ${verdict.restorable}, correct ${verdict.correct}`,
     `available after ${told(availableSeconds)}, read in full after ${told(warmSeconds)}, ` +
       `loss ${told(lossSeconds)}`,

@@ -35,6 +35,7 @@ import { logger } from "../../shared/log.ts";
 import { metricNamespace } from "../../shared/metrics.ts";
 import { readProof } from "../../shared/proof.ts";
 import { isFailing, keepReadiness, readReadiness } from "../../shared/readiness.ts";
+import { registry } from "../../shared/registry-aws.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import { readSettings } from "../../shared/settings.ts";
@@ -43,7 +44,6 @@ import { database } from "./database-aws.ts";
 import type { HealthCheckSeen, LaunchSeen, RecordSeen } from "./facts.ts";
 import { keepFootprint, readFootprint } from "./footprint.ts";
 import type { ReadinessPorts } from "./readiness.ts";
-import { registry } from "./registry-aws.ts";
 
 interface ReadinessLink extends Record<string, unknown> {
   databaseId: string;

@@ -1,4 +1,5 @@
 import type { Coordination } from "../../shared/coordination.ts";
+import { footprintId } from "../../shared/deployed.ts";
 import type { DatabaseSettings } from "../../shared/settings.ts";
 import type { Role } from "../guard/decide.ts";
 
@@ -24,8 +25,6 @@ export interface DatabaseSize {
   instanceClass: string;
   storageGigabytes: number;
 }
-
-const footprintId = (region: string) => `footprint#${region}`;
 
 export const readFootprint = async (
   table: Coordination,

@@ -10,6 +10,7 @@ import type { CallBounds } from "../../shared/clients.ts";
 import { clientOptions, perRegion } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
+import { invoker } from "../../shared/invoke.ts";
 import { dynamodbJournal, entryLimit, journal } from "../../shared/journal.ts";
 import { logger } from "../../shared/log.ts";
 import type { Runtime } from "../../shared/runtime.ts";
@@ -88,6 +89,10 @@ export const runsOf = (runtime: Runtime, bounds: CallBounds): Runs => {
     verify: (region, request) => {
       const { name } = linked<{ name: string }>(runtime, "VerificationFunction");
       return begin(region, name, request, request.run);
+    },
+    rotate: (region, question) => {
+      const { name } = linked<{ name: string }>(runtime, "RotationFunction");
+      return invoker(runtime, bounds).ask(region, name, question);
     },
     status: async (region, execution) => {
       const { DurableExecutions = [] } = await lambda(region).send(

@@ -4,9 +4,10 @@ import type { Move } from "../../shared/move.ts";
 import type { Refusal } from "../../shared/outcome.ts";
 import { overrides as knownOverrides } from "../failover/decide.ts";
 import type { Override } from "../failover/request.ts";
-import { type Age, ageOf } from "./backups.ts";
+import type { VerificationRequest } from "../verification/request.ts";
 import type { Given } from "./refused.ts";
 import type { SlackRequest } from "./request.ts";
+import { type RotateWords, rotateOf } from "./rotate-words.ts";
 
 const moves = ["failover", "switchover", "failback", "rehearse"] as const satisfies Move[];
 const plain = ["pause", "resume", "rebuild"] as const;
@@ -14,6 +15,8 @@ const plain = ["pause", "resume", "rebuild"] as const;
 export type Intent =
   | { wants: "status" }
   | { wants: "help" }
+  /** Of what can be rotated, and how: something of it was not understood. */
+  | { wants: "rotate-help" }
   /** What is done by itself when an alarm rings, and how each playbook has done. */
   | { wants: "repairs" }
   /** Which secrets are being rotated, and whether one could be now. */
@@ -21,6 +24,7 @@ export type Intent =
   /** Whether the backups are known to restore. */
   | { wants: "backups" }
   | { wants: "verify-backup"; age: Age }
+  | { wants: "rotate"; words: RotateWords }
   /** Gives a playbook the automatic right back that it has lost. */
   | { wants: "repairs-ack"; playbook: string }
   | { wants: Move; reason: string; overrides: Override[] }
@@ -77,10 +81,13 @@ const strangerRefusal = ({ sender }: SlackRequest, slack: Config["slack"]): Refu
 const mayAsk: Record<Intent["wants"], readonly Operator["may"][number][]> = {
   status: ["request", "approve"],
   help: ["request", "approve"],
+  "rotate-help": ["request", "approve"],
   repairs: ["request", "approve"],
   rotations: ["request", "approve"],
   backups: ["request", "approve"],
   "verify-backup": ["request"],
+  // Who approves says so by the same word; what it counts for is decided with the order.
+  rotate: ["request", "approve"],
   // What may change the platform unasked is for those who would be asked.
   "repairs-ack": ["approve"],
   failover: ["request"],
@@ -141,6 +148,10 @@ export const commanded = (text: string): Intent => {
   if (verb === "repairs") return repairsOf(words);
   if (verb === "backups") return { wants: verb };
   if (verb === "verify-backup") return verifyBackupOf(words);
+  if (verb === "rotate") {
+    const understood = rotateOf(words);
+    return understood ? { wants: "rotate", words: understood } : { wants: "rotate-help" };
+  }
   if (!includes(moves, verb)) return { wants: "help" };
   const reason = reasonOf(words.filter((word) => !isOverride(word)));
   return { wants: verb, reason, overrides: overridesIn(words) };
@@ -172,6 +183,17 @@ const maintenanceOf = ([span = "", ...words]: readonly string[]): Intent => {
   const minutes = Number(count ?? 0) * (unit === "h" ? 60 : 1);
   if (minutes < 1 || minutes > longestMinutes) return { wants: "help" };
   return { wants: "maintenance", minutes, reason: reasonOf(words) };
+};
+
+export type Age = VerificationRequest["age"];
+
+/** No word is the newest state there is, `random` any moment of the window; else an instant in UTC. */
+export const ageOf = ([word = "latest", ...more]: readonly string[]): Age | undefined => {
+  if (more.length > 0) return undefined;
+  if (word === "latest" || word === "random" || word === "snapshot") return { is: word };
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z$/.test(word)) return undefined;
+  const atMilliseconds = Date.parse(word);
+  return Number.isNaN(atMilliseconds) ? undefined : { is: "at", atMilliseconds };
 };
 
 const verifyBackupOf = (words: readonly string[]): Intent => {
@@ -223,6 +245,8 @@ export const helpText = [
     "repairs wait; `maintenance end` ends it.",
   "`/nightshift repairs` shows what is done by itself when an alarm rings, and how well.",
   "`/nightshift rotations` shows which secrets are being rotated, and what forbids a rotation now.",
+  "`/nightshift rotate <secret> [dry-run | compromise <reason>]` shows what would be done, and asks " +
+    "for a confirmation before it begins.",
   "`/nightshift backups` shows whether the backups are known to restore, and since when.",
   "`/nightshift verify-backup [random | 2026-11-22T03:00:00Z]` restores one now, apart from production.",
   "`/nightshift repairs ack <playbook>` gives a playbook its automatic right back.",

@@ -20,6 +20,8 @@ import { closeRebuild, judgeRebuild, readAttempt, rebuildRun } from "../../share
 import { declareUpheaval, readUpheavals, type Upheaval } from "../../shared/upheaval.ts";
 import type { RebuildRequest } from "../failover/rebuild.ts";
 import type { CarryOnRequest, FailoverRequest, Override } from "../failover/request.ts";
+import type { Question } from "../rotation/decide.ts";
+import type { Told } from "../rotation/kinds.ts";
 import type { VerificationRequest } from "../verification/request.ts";
 import { carryOnUnder } from "./carry-on.ts";
 
@@ -34,6 +36,8 @@ export interface Desk {
   runs: Runs;
 }
 
+type RotationQuestion = Extract<Question, { do: "begin" | "look" }>;
+
 /** The runs of both regions. Every call is bounded in time, and throws when it was not answered. */
 export interface Runs {
   /** Hands the request over and does not wait. `joined`: a run of that name was there already. */
@@ -43,6 +47,8 @@ export interface Runs {
   ): Promise<"started" | "joined">;
   /** Begins a restore test in that region, as `start` does. */
   verify(region: string, request: VerificationRequest): Promise<"started" | "joined">;
+  /** Asks the rotation function of that region, and waits for what it says. */
+  rotate(region: string, question: RotationQuestion): Promise<Told>;
   /** What Lambda says of a durable execution. `none`: it was never started, or long ago. */
   status(region: string, execution: string): Promise<"alive" | "over" | "none">;
   /** `gone` when nobody waits on the callback any more, which is no trouble: see Approval. */

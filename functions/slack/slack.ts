@@ -10,10 +10,10 @@ import { returnRight } from "../../shared/repairs.ts";
 import type { SignedRequest, SlackPort } from "../../shared/slack.ts";
 import { verifySlackRequest } from "../../shared/slack.ts";
 import type { Override } from "../failover/request.ts";
-import { type Age, backups, orderVerification, verifyingText } from "./backups.ts";
+import { backups, orderVerification, verifyingText } from "./backups.ts";
 import { orderCarryOn } from "./carry-on.ts";
 import { deadline, type Within } from "./deadline.ts";
-import type { Decision, Intent } from "./decide.ts";
+import type { Age, Decision, Intent } from "./decide.ts";
 import { answerIn, decide, helpText } from "./decide.ts";
 import type { Nonce } from "./nonces.ts";
 import type { Desk } from "./orders.ts";
@@ -29,6 +29,9 @@ import {
 } from "./orders.ts";
 import { type Given, keepRefusedAnswer, whyNotKept } from "./refused.ts";
 import { parseRequest } from "./request.ts";
+import { begunLines, carryOutAnswered } from "./rotate.ts";
+import { rotationTold } from "./rotate-told.ts";
+import { type RotateWords, rotateUsage } from "./rotate-words.ts";
 import { rotations } from "./rotations.ts";
 import { pauseLine, repairs, status } from "./status.ts";
 
@@ -104,7 +107,12 @@ interface Work {
 /** Looking is harmless twice; changing is not, so it waits for a table that can tell a replay. */
 const guarded = (decision: Decision, nonce: Fact<Nonce>): Decision => {
   if (nonce.known || "refused" in decision) return decision;
-  if (["status", "help", "repairs", "rotations", "backups"].includes(decision.intent.wants)) return decision;
+  if (
+    ["status", "help", "rotate-help", "repairs", "rotations", "backups"].includes(
+      decision.intent.wants,
+    )
+  )
+    return decision;
   const reason =
     "The coordination table does not answer, so a replay could not be told. Nothing was done. " +
     "Try again, or use the break-glass command line of the runbook.";
@@ -144,6 +152,10 @@ const carryOut = async (work: Work, intent: Intent): Promise<Reply> => {
       return { text: await backups(work) };
     case "verify-backup":
       return verifyBackup(work, intent.age);
+    case "rotate":
+      return rotate(work, intent.words);
+    case "rotate-help":
+      return { text: escaped(rotateUsage) };
     case "repairs-ack":
       return giveRightBack(work, intent.playbook);
     case "failover":
@@ -298,6 +310,20 @@ const verifyBackup = async (work: Work, age: Age): Promise<Reply> => {
   return { text: verifyingText(begun.value) };
 };
 
+const rotate = async (work: Work, words: RotateWords): Promise<Reply> => {
+  const { door, within, operator } = work;
+  const told = await within("rotate", () => rotationTold(door, words, operator.user));
+  if (!told.known) return uncertain(work, "your order was taken", told.why);
+  if ("refused" in told.value) return refusal(work, told.value.refused);
+  const { lines, message } = told.value;
+  door.log.info("rotation", { user: operator.user, does: words.does, ordered: words.ordered });
+  if (message) {
+    const posted = await door.channel.post(message);
+    if (!posted.delivered) return uncertain(work, "the others were asked", posted.because);
+  }
+  return { text: lines.map(escaped).join("\n") };
+};
+
 const giveRightBack = async (work: Work, playbook: string): Promise<Reply> => {
   const { door, within, operator } = work;
   const said = await within("repairs", () => returnRight(door.table, door.config, playbook));
@@ -359,7 +385,17 @@ const recordAnswer = async (
   const note = changed && thread ? noteAnswer(door, approval, { user, says }, thread) : undefined;
   // Also for an answer that was there already: its wake-up may be what was lost.
   await Promise.all([wake(work, approval), note]);
+  if (approval.run.startsWith("rotation-")) return beginRotation(work, approval);
   return { text: changed ? "" : "Your answer was recorded before." };
+};
+
+/** The press that was still missing begins it. */
+const beginRotation = async (work: Work, approval: Approval): Promise<Reply> => {
+  const begun = await work.within("rotate", () => carryOutAnswered(work.door, approval));
+  if (!begun.known) return uncertain(work, `${approval.run} was begun`, begun.why);
+  if (begun.value === undefined) return { text: "" };
+  if ("refused" in begun.value) return refusal(work, begun.value.refused);
+  return { text: begunLines(begun.value).map(escaped).join("\n") };
 };
 
 /** An answer that did not count is refused all the same when that cannot be recorded. */

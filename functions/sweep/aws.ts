@@ -5,11 +5,13 @@ import {
   DescribeDBInstancesCommand,
   RDSClient,
 } from "@aws-sdk/client-rds";
-import { clientOptions, near } from "../../shared/clients.ts";
+import { clientOptions, invocation, near } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { copyLine, copyPattern, deleteAfterTag, isCopyOf, runTag } from "../../shared/copy.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
-
+import { isNewDrift } from "../../shared/drift.ts";
+import { driftWatch } from "../../shared/drift-aws.ts";
+import { endFreeze, readFreezes } from "../../shared/freeze.ts";
 import { fateOf, invoker } from "../../shared/invoke.ts";
 import { dynamodbJournal, journal } from "../../shared/journal.ts";
 import { readLease } from "../../shared/lease.ts";
@@ -24,16 +26,23 @@ import type { SweepPorts } from "./sweep.ts";
 /** A region takes 40 instances unless AWS was asked for more. (Quotas for Amazon RDS.) */
 const mostPages = 20;
 
+/** What copies are called, and the databases of both regions by region. */
+interface Swept extends Record<string, unknown> {
+  prefix: string;
+  databases: Record<string, string>;
+}
+
 export const sweepPorts = (runtime: Runtime): SweepPorts => {
   const region = regionOf(runtime);
   const { clock } = runtime;
-  const { prefix } = linked<{ prefix: string }>(runtime, "Swept");
+  const { prefix, databases } = linked<Swept>(runtime, "Swept");
+  const { primary, standby } = runtime.config.regions;
+  const compare = driftWatch(runtime, databases);
   const { name: verification } = linked<{ name: string }>(runtime, "VerificationFunction");
   const { name: journalTable } = linked<{ name: string }>(runtime, "JournalTable");
   const table = coordination(runtime);
   const rds = new RDSClient(clientOptions(runtime, region));
   const tables = new DynamoDBClient(clientOptions(runtime, region));
-  const metrics = new CloudWatchClient(clientOptions(runtime, region));
   // Anew for each sweep: a run that lives writes on.
   const book = () => journal(dynamodbJournal(tables, journalTable));
   const by = `sweep in ${region}`;
@@ -58,20 +67,25 @@ export const sweepPorts = (runtime: Runtime): SweepPorts => {
         }),
       );
     },
+    holder: async () => {
+      const all = await readFreezes(table, region, clock.now(), async () => false);
+      return all.find(({ what }) => what === "verification")?.by ?? null;
+    },
+    release: (run) =>
+      endFreeze(table, region, { what: "verification", by: run }, Math.floor(clock.now())),
+    speak: async () => {
+      const { name } = linked<{ name: string }>(runtime, "DatabaseFunction");
+      await invoker(runtime, invocation).ask(region, name, manifestRequest(runtime));
+    },
+    drift: (active) => compare(active, active === primary ? standby : primary),
+    isNews: (text) => isNewDrift(table, region, text, Math.floor(clock.now())),
     activeRegion: async () => (await readLease(table)).region,
     standing: () => readVerification(table, region),
     start: (due) => {
       const request = { ...due, by: "schedule", reason: "the daily restore test" };
       return invoker(runtime, near).tell(region, verification, request, due.run);
     },
-    publish: async (values) => {
-      const MetricData = Object.entries(values).map(([MetricName, Value]) => ({
-        ...{ MetricName, Value, Timestamp: new Date(clock.now()) },
-        Dimensions: [{ Name: "Region", Value: region }],
-      }));
-      const Namespace = metricNamespace(runtime);
-      await metrics.send(new PutMetricDataCommand({ Namespace, MetricData }));
-    },
+    publish: publisher(runtime, region),
     tell: async (text) => {
       const bounds = { timeoutSeconds: 5, attempts: 2 };
       const slack = operatorsChannel(runtime, slackCredentials(runtime), bounds);
@@ -81,6 +95,29 @@ export const sweepPorts = (runtime: Runtime): SweepPorts => {
     },
   };
 };
+
+const publisher = (runtime: Runtime, region: string): SweepPorts["publish"] => {
+  const metrics = new CloudWatchClient(clientOptions(runtime, region));
+  return async (values) => {
+    const MetricData = Object.entries(values).map(([MetricName, Value]) => ({
+      ...{ MetricName, Value, Timestamp: new Date(runtime.clock.now()) },
+      Dimensions: [{ Name: "Region", Value: region }],
+    }));
+    const Namespace = metricNamespace(runtime);
+    await metrics.send(new PutMetricDataCommand({ Namespace, MetricData }));
+  };
+};
+
+/** Of a night, so that a backup of any hour has one that is younger than `manifestHours`. */
+const manifestEveryHours = 20;
+
+const manifestRequest = ({ config, clock }: Runtime) => ({
+  do: "manifest",
+  takenAtMilliseconds: Math.floor(clock.now()),
+  identity: config.domain.name,
+  appendOnly: config.verification?.appendOnly ?? [],
+  atMostEveryHours: manifestEveryHours,
+});
 
 const instancesOf = async (client: RDSClient, prefix: string): Promise<InstanceSeen[]> => {
   const all: InstanceSeen[] = [];

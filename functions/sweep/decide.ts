@@ -68,6 +68,19 @@ export interface Due {
   lastEndedMilliseconds: number | null;
 }
 
+/** Which age is due: any on Sundays, a snapshot on Wednesdays where there is one, else the newest. */
+export type DueAge = { is: "latest" } | { is: "random" } | { is: "snapshot"; orLatest: true };
+
+const latest: DueAge = { is: "latest" };
+
+/** 1970 began on a Thursday. */
+const ages: readonly DueAge[] = [
+  ...[latest, latest, latest],
+  { is: "random" },
+  ...[latest, latest],
+  { is: "snapshot", orLatest: true },
+];
+
 const day = 86_400_000;
 /** A little less than a day, so that a schedule of an hour does not drift. */
 const everyMilliseconds = 23 * 3_600_000;
@@ -79,13 +92,11 @@ const everyMilliseconds = 23 * 3_600_000;
 export const dueRun = (
   { region, activeRegion, lastEndedMilliseconds }: Due,
   now: number,
-): { run: string; age: { is: "latest" | "random" } } | null => {
+): { run: string; age: DueAge } | null => {
   if (region === activeRegion) return null;
   if (lastEndedMilliseconds !== null && now - lastEndedMilliseconds < everyMilliseconds) {
     return null;
   }
   const hour = new Date(now).toISOString().slice(0, 13).toLowerCase();
-  // 1970 began on a Thursday: Sundays are the days whose number is 3 modulo 7.
-  const isSunday = Math.floor(now / day) % 7 === 3;
-  return { run: `verification-${region}-${hour}`, age: { is: isSunday ? "random" : "latest" } };
+  return { run: `verification-${region}-${hour}`, age: ages[Math.floor(now / day) % 7] ?? latest };
 };

@@ -1,8 +1,9 @@
 import type { Clock } from "../../shared/clock.ts";
+import { type Difference, driftLines } from "../../shared/drift.ts";
 import type { Fate } from "../../shared/invoke.ts";
 import { observed, sentence } from "../../shared/outcome.ts";
 import type { VerificationStanding } from "../../shared/verification.ts";
-import type { InstanceSeen, Judged, RunSeen } from "./decide.ts";
+import type { DueAge, InstanceSeen, Judged, RunSeen } from "./decide.ts";
 import { dueRun, judgeInstance } from "./decide.ts";
 
 /** The world as the sweep needs it. */
@@ -18,9 +19,19 @@ export interface SweepPorts {
   record(judged: Judged, atMilliseconds: number): Promise<void>;
   /** Refused by whoever implements it when the instance is not a copy by its name. */
   destroy(id: string): Promise<void>;
+  /** The restore test that holds repairs of this region back; null when none does. */
+  holder(): Promise<string | null>;
+  /** Ends that hold before its time. */
+  release(run: string): Promise<void>;
+  /** Has the primary of this region write down what is in it, at most once a day. */
+  speak(): Promise<void>;
+  /** Settings of the two databases that are not what they should be. */
+  drift(active: string): Promise<Difference[]>;
+  /** Whether this text is another one than was told last; keeps it. */
+  isNews(text: string): Promise<boolean>;
   activeRegion(): Promise<string>;
   standing(): Promise<VerificationStanding>;
-  start(run: { run: string; age: { is: "latest" | "random" } }): Promise<void>;
+  start(run: { run: string; age: DueAge }): Promise<void>;
   publish(values: Record<string, number>): Promise<void>;
   tell(text: string): Promise<void>;
 }
@@ -30,6 +41,12 @@ export interface Swept {
   reported: string[];
   /** Copies that a run is at. */
   inUse: string[];
+  /** Settings that have changed since they were told of; null when none did. */
+  drift: string[] | null;
+  /** How many differ in a way that no rebuild would survive; null when nobody could look. */
+  blocking: number | null;
+  /** The dead run whose hold on repairs was ended. */
+  released: string | null;
   started: string | null;
   /** What could not be done, as sentences. */
   troubles: string[];
@@ -40,19 +57,26 @@ export interface Swept {
  * backups have been verified. It depends on no run, and each part on none of the others.
  */
 export const sweep = async (ports: SweepPorts): Promise<Swept> => {
-  const swept: Swept = { removed: [], reported: [], inUse: [], started: null, troubles: [] };
+  const swept: Swept = {
+    ...{ removed: [], reported: [], inUse: [], released: null, started: null, troubles: [] },
+    ...{ drift: null, blocking: null },
+  };
   const trying = async (what: string, act: () => Promise<void>) => {
     const fact = await observed(what, ports.clock.now, act);
     if (!fact.known) swept.troubles.push(`${what}: ${fact.why}.`);
   };
   await trying("take away what is left", () => clear(ports, swept));
+  await trying("end the freeze of a dead run", () => release(ports, swept));
+  await trying("have the primary say what is in it", () => speak(ports));
+  await trying("compare the settings", () => watch(ports, swept));
   await trying("start what is due", () => start(ports, swept));
   await trying("say how it stands", () => publish(ports, swept));
-  const { removed, reported, troubles } = swept;
-  if (removed.length + reported.length + troubles.length > 0) {
+  const { removed, reported, troubles, drift } = swept;
+  if (removed.length + reported.length + troubles.length > 0 || drift) {
     const parts = [
       ...removed.map((text) => `Taken away: ${text}`),
       ...reported.map((text) => `Look at ${text}`),
+      ...(drift ? driftText(drift) : []),
       ...troubles,
     ];
     await ports.tell(parts.join(" "));
@@ -90,6 +114,36 @@ const runOf = async (
   return { isInJournal, fate };
 };
 
+/** A run that died holds repairs, and the next run, back until its time is over: many hours. */
+const release = async (ports: SweepPorts, swept: Swept): Promise<void> => {
+  const run = await ports.holder();
+  if (run === null) return;
+  const fate = await ports.fate(run);
+  // One that nobody knows may have begun just now.
+  if (fate !== "died" && fate !== "ended") return;
+  await ports.release(run);
+  swept.released = run;
+};
+
+/** In the region without the lease only, so that nobody hears of it twice. */
+const watch = async (ports: SweepPorts, swept: Swept): Promise<void> => {
+  const active = await ports.activeRegion();
+  if (active === ports.region) return;
+  const differences = await ports.drift(active);
+  swept.blocking = differences.filter(({ blocks }) => blocks).length;
+  const lines = driftLines(differences);
+  if (await ports.isNews(lines.join("\n"))) swept.drift = lines;
+};
+
+const driftText = (lines: readonly string[]): string[] =>
+  lines.length === 0
+    ? ["The settings of both regions are as configured again."]
+    : ["Settings of the databases differ:", ...lines];
+
+const speak = async (ports: SweepPorts): Promise<void> => {
+  if ((await ports.activeRegion()) === ports.region) await ports.speak();
+};
+
 const start = async (ports: SweepPorts, swept: Swept): Promise<void> => {
   // It would be put off at once, and say so in Slack each hour.
   if (swept.inUse.length > 0) return;
@@ -114,6 +168,7 @@ const publish = async (ports: SweepPorts, swept: Swept): Promise<void> => {
   ]);
   const hours = at === null ? neverHours : (ports.clock.now() - at) / 3_600_000;
   await ports.publish({
+    ...(swept.blocking === null ? {} : { SettingsDrift: swept.blocking }),
     LeftoverCopies: swept.removed.length + swept.reported.length + swept.troubles.length,
     // Where users are nothing is restored, so nobody waits for it there.
     HoursSinceBackupsVerified: activeRegion === ports.region ? 0 : hours,

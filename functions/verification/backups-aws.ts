@@ -2,6 +2,7 @@ import { DescribeKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import {
   type DBInstanceAutomatedBackup,
   DBInstanceAutomatedBackupNotFoundFault,
+  type DBSnapshot,
   DescribeDBInstanceAutomatedBackupsCommand,
   DescribeDBInstancesCommand,
   DescribeDBSnapshotsCommand,
@@ -9,7 +10,7 @@ import {
 } from "@aws-sdk/client-rds";
 import { clientOptions, near, perRegion } from "../../shared/clients.ts";
 import type { Runtime } from "../../shared/runtime.ts";
-import type { BackupSeen } from "./decide.ts";
+import type { BackupSeen, SnapshotSeen } from "./decide.ts";
 import type { BackupPorts } from "./ports.ts";
 
 /** Of one source there are one that follows, retained ones, and no more than a region takes. */
@@ -44,7 +45,12 @@ export const backupsOf = (runtime: Runtime, region: string): BackupPorts => {
         latestMilliseconds: latest.length > 0 ? Math.max(...latest) : null,
       };
     },
-    snapshots: snapshotsOf(rds),
+    snapshots: async (where, id) =>
+      (await snapshotsOf(rds)(where, id, "automated")).flatMap(({ SnapshotCreateTime: at }) =>
+        at ? [at.getTime()] : [],
+      ),
+    snapshotsHere: async (id) =>
+      (await snapshotsOf(rds)(region, id)).flatMap((each) => snapshotSeen(each, id) ?? []),
     keyState: async (where, key) => {
       const { KeyMetadata } = await kms(where).send(new DescribeKeyCommand({ KeyId: key }));
       return KeyMetadata?.KeyState ?? "unknown";
@@ -89,23 +95,39 @@ const automatedOf =
     throw new Error(`there are more than ${mostPages} pages of backups of ${id}`);
   };
 
+/** Those that are available; of every kind when none is named. */
 const snapshotsOf =
-  (rds: (region: string) => RDSClient): BackupPorts["snapshots"] =>
-  async (where, id) => {
-    const times: number[] = [];
+  (rds: (region: string) => RDSClient) =>
+  async (where: string, id: string, kind?: "automated"): Promise<DBSnapshot[]> => {
+    const all: DBSnapshot[] = [];
     let marker: string | undefined;
     for (let page = 0; page < mostPages; page += 1) {
       const { DBSnapshots, Marker } = await rds(where).send(
         new DescribeDBSnapshotsCommand({
-          ...{ DBInstanceIdentifier: id, SnapshotType: "automated" },
+          DBInstanceIdentifier: id,
+          ...(kind ? { SnapshotType: kind } : {}),
           ...(marker ? { Marker: marker } : {}),
         }),
       );
-      for (const { Status, SnapshotCreateTime: at } of DBSnapshots ?? []) {
-        if (Status === "available" && at) times.push(at.getTime());
-      }
+      all.push(...(DBSnapshots ?? []).filter(({ Status }) => Status === "available"));
       marker = Marker;
-      if (!marker) return times;
+      if (!marker) return all;
     }
     throw new Error(`there are more than ${mostPages} pages of snapshots of ${id}`);
   };
+
+/** A copy keeps the time of its original as `OriginalSnapshotCreateTime`. (API reference, DBSnapshot.) */
+const snapshotSeen = (each: DBSnapshot, id: string): SnapshotSeen | null => {
+  const { DBSnapshotArn: arn, SnapshotCreateTime, OriginalSnapshotCreateTime } = each;
+  const at = OriginalSnapshotCreateTime ?? SnapshotCreateTime;
+  if (!arn || !at) return null;
+  return {
+    arn,
+    sourceId: each.DBInstanceIdentifier ?? id,
+    sourceRegion: each.SourceRegion ?? arn.split(":")[3] ?? "unknown",
+    key: each.KmsKeyId ?? null,
+    takenAtMilliseconds: at.getTime(),
+    engineVersion: each.EngineVersion ?? null,
+    storageGigabytes: each.AllocatedStorage ?? 0,
+  };
+};

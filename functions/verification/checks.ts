@@ -24,12 +24,12 @@ export interface CopyFacts {
   /** Name of the database within the instance. */
   database: string;
   /** Whether it was to be the newest state there is. */
-  aim: "latest" | "older";
+  aim: "latest" | "older" | "snapshot";
   /** The moment that the copy was asked to be restored to, modelled milliseconds since 1970. */
   restoredToMilliseconds: number;
   /** When the restore was ordered: what is older than it by more than the objective is too old. */
   orderedAtMilliseconds: number;
-  /** How old a copy of that moment may be at most, in seconds: `objectives.rpoSeconds` or the lag allowed. */
+  /** How old a copy of that moment may be at most, in seconds: `verification.objectives.rpoSeconds`. */
   maximumLossSeconds: number;
   /** Of the image that is deployed; null when nobody knows. */
   schemaRevision: string | null;

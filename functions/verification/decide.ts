@@ -10,6 +10,18 @@ export type BackupSeen = Omit<ChosenBackup, "earliestMilliseconds" | "latestMill
   latestMilliseconds: number | null;
 };
 
+/** A snapshot of the source that lies in this region and can be restored. */
+export interface SnapshotSeen {
+  arn: string;
+  sourceId: string;
+  sourceRegion: string;
+  key: string | null;
+  /** When it was asked for at its source, also of a copy. */
+  takenAtMilliseconds: number;
+  engineVersion: string | null;
+  storageGigabytes: number;
+}
+
 export interface Choice {
   copy: string;
   instanceClass: string;
@@ -28,7 +40,7 @@ const momentOf = (
   { earliestMilliseconds: from, latestMilliseconds: to }: ChosenBackup,
   fraction: number,
 ): number => {
-  if (age.is === "latest") return to;
+  if (age.is === "latest" || age.is === "snapshot") return to;
   const wanted = age.is === "at" ? age.atMilliseconds : from + fraction * (to - from);
   // Never before the window begins, which need not be a whole second.
   return Math.max(from, Math.floor(wanted / second) * second);
@@ -46,6 +58,35 @@ const best = (seen: readonly BackupSeen[]): ChosenBackup | undefined => {
     (one, other) =>
       follows(other) - follows(one) || other.latestMilliseconds - one.latestMilliseconds,
   )[0];
+};
+
+/** The newest one. It is one moment, which is kept for as long as somebody keeps it. */
+const ofSnapshot = (seen: readonly SnapshotSeen[]): ChosenBackup | undefined => {
+  const [newest] = seen.toSorted(
+    (one, other) => other.takenAtMilliseconds - one.takenAtMilliseconds,
+  );
+  if (!newest) return undefined;
+  const { takenAtMilliseconds: at, ...rest } = newest;
+  return {
+    ...{ ...rest, status: "snapshot", retentionDays: 0 },
+    ...{ earliestMilliseconds: at, latestMilliseconds: at },
+  };
+};
+
+/** As `choose`, from snapshots. */
+export const chooseSnapshot = (
+  seen: readonly SnapshotSeen[],
+  { nowMilliseconds, hours, copy, instanceClass }: Omit<Choice, "fraction">,
+): { plan: Plan } | { refused: Refusal } => {
+  const backup = ofSnapshot(seen);
+  if (!backup) {
+    const reason = "There is no snapshot of the database in this region: copy one here.";
+    return { refused: { code: "no-snapshot", reason } };
+  }
+  const restoreToMilliseconds = backup.latestMilliseconds;
+  const deleteAfterMilliseconds = Math.floor(nowMilliseconds + hours * hour);
+  const rest = { restoreToMilliseconds, aim: "snapshot", deleteAfterMilliseconds } as const;
+  return { plan: { backup, copy, instanceClass, ...rest } };
 };
 
 /** What is to be restored, and as what. Nothing to restore is a refusal, and a refusal is red. */
@@ -66,7 +107,7 @@ export const choose = (
     const reason = `That moment is not in the restore window, which is ${window}.`;
     return { refused: { code: "outside-window", reason } };
   }
-  const deleteAfterMilliseconds = nowMilliseconds + hours * hour;
+  const deleteAfterMilliseconds = Math.floor(nowMilliseconds + hours * hour);
   const aim = age.is === "latest" ? "latest" : "older";
   const rest = { restoreToMilliseconds, aim, deleteAfterMilliseconds } as const;
   return { plan: { backup, copy, instanceClass, ...rest } };

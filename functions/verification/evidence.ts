@@ -2,7 +2,7 @@ import { canonical, sha256 } from "../../shared/canonical.ts";
 import { isoSeconds } from "../../shared/clock.ts";
 import type { CheckPolicy } from "./checks/policy.ts";
 import type { CheckResult } from "./checks.ts";
-import type { Grade, RunRecord, Times } from "./record.ts";
+import type { Aim, Grade, RunRecord, Times } from "./record.ts";
 import { remedyOf } from "./remedies.ts";
 
 type Part = "landed" | "restored" | "content";
@@ -53,7 +53,7 @@ export interface VerificationBody {
     storageGigabytes: number;
   } | null;
   restore: {
-    aim: "latest" | "older";
+    aim: Aim;
     to: string;
     region: string;
     copy: string;
@@ -68,6 +68,7 @@ export interface VerificationBody {
     warmSeconds: number | null;
     lossSeconds: number | null;
     backupLagSeconds: number | null;
+    costDollars: number | null;
     rtoMet: Met;
     rpoMet: Met;
   };

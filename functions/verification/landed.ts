@@ -1,7 +1,9 @@
 import { isoSeconds } from "../../shared/clock.ts";
+import { type Difference, driftLines } from "../../shared/drift.ts";
 import type { Fact } from "../../shared/outcome.ts";
+import { type ApplicationSeen, judgeApplication } from "./application.ts";
 import type { CheckResult } from "./checks.ts";
-import type { BackupSeen } from "./decide.ts";
+import type { BackupSeen, SnapshotSeen } from "./decide.ts";
 
 /** The source as RDS describes it in its own region. */
 export interface SourceSeen {
@@ -16,17 +18,23 @@ export interface SourceSeen {
 /** What tells whether backups arrive, without restoring one. */
 export interface LandedFacts {
   copies: Fact<BackupSeen[]>;
+  /** Snapshots that lie here; none when nobody wants one. */
+  snapshotsHere?: Fact<SnapshotSeen[]>;
   source: Fact<SourceSeen>;
   /** When each of the source's daily snapshots was begun; only those that are available. */
   snapshots: Fact<number[]>;
   /** What KMS says of the key here, and of the source's; null where there is none to ask for. */
   keyHere: Fact<string | null>;
   keyThere: Fact<string | null>;
+  drift: Fact<Difference[]>;
+  application: Fact<ApplicationSeen>;
 }
 
 export interface LandedPolicy {
   retentionDays: number;
   backupLagSeconds: number;
+  /** Digest of the application's image, as configured. */
+  image: string;
 }
 
 type Found = Pick<CheckResult, "is" | "actual" | "says"> & Partial<Pick<CheckResult, "measured">>;
@@ -125,6 +133,19 @@ const key = (name: string, where: string, fact: Fact<string | null>): CheckResul
     return failed(state, `The key ${where} is ${state}: what it has encrypted can not be read.`);
   });
 
+/** What differs is told by whoever watches it; red is only what no rebuild could be made with. */
+const settings = ({ drift }: LandedFacts): CheckResult =>
+  check("settings-allow-rebuild", "nothing that a rebuild fails of", drift, (differences) => {
+    const blocking = differences.filter(({ blocks }) => blocks);
+    const measured = { differences: differences.length, blocking: blocking.length };
+    const actual = driftLines(differences).join(" ") || "no difference";
+    if (blocking.length > 0) return failed(actual, driftLines(blocking).join(" "), measured);
+    const others = differences.length === 1 ? "1 setting differs" : `${differences.length} differ`;
+    const says =
+      differences.length === 0 ? "Both regions are as configured." : `${others}, and none blocks.`;
+    return passed(actual, says, measured);
+  });
+
 /** Whether backups land where they are needed, as far as that can be told without restoring one. */
 export const judgeLanded = (
   facts: LandedFacts,
@@ -138,4 +159,6 @@ export const judgeLanded = (
   snapshots(facts, now),
   key("key-here", "here", facts.keyHere),
   key("key-at-source", "at the source", facts.keyThere),
+  settings(facts),
+  ...judgeApplication(facts.application, policy.image, now),
 ];

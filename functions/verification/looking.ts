@@ -85,7 +85,7 @@ const turn = async (
   { before, cursor }: { before: readonly CheckResult[]; cursor: Json },
 ): Promise<Turned> => {
   const end = clock.now() + turnSeconds * 1000;
-  const { rpoSeconds, backupLagSeconds, schemaRevision } = ports.policy;
+  const { rpoSeconds, schemaRevision } = ports.policy;
   const facts: CopyFacts = {
     run: record.run,
     region: record.region,
@@ -94,7 +94,7 @@ const turn = async (
     aim: plan.aim,
     restoredToMilliseconds: plan.restoreToMilliseconds,
     orderedAtMilliseconds: record.times.orderedAt ?? record.times.startedAt,
-    maximumLossSeconds: Math.max(rpoSeconds, backupLagSeconds),
+    maximumLossSeconds: rpoSeconds,
     schemaRevision,
     before,
   };

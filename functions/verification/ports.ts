@@ -1,4 +1,5 @@
 import type { Clock } from "../../shared/clock.ts";
+import type { Difference } from "../../shared/drift.ts";
 import type { Draft, EvidenceRecord } from "../../shared/evidence.ts";
 import type { Freeze } from "../../shared/freeze.ts";
 import type { Entry, Line } from "../../shared/journal.ts";
@@ -7,8 +8,9 @@ import type { Refusal } from "../../shared/outcome.ts";
 import type { Pause } from "../../shared/pause.ts";
 import type { Random } from "../../shared/random.ts";
 import type { Session } from "../../shared/runtime.ts";
+import type { ApplicationSeen } from "./application.ts";
 import type { Checks } from "./checks.ts";
-import type { BackupSeen } from "./decide.ts";
+import type { BackupSeen, SnapshotSeen } from "./decide.ts";
 import type { SourceSeen } from "./landed.ts";
 import type { Plan, RunRecord } from "./record.ts";
 
@@ -51,7 +53,11 @@ export interface VerificationPolicy {
   backupLagSeconds: number;
   instanceClass: string;
   hours: number;
+  /** What an hour of a copy costs; null when nobody has said. */
+  dollarsPerHour: number | null;
   schemaRevision: string | null;
+  /** Digest of the application's image in the operator's file. */
+  image: string;
 }
 
 /** Where a copy is put: nothing in it can reach production, nor be reached from there. */
@@ -67,8 +73,13 @@ export interface BackupPorts {
   here(source: string): Promise<BackupSeen[]>;
   source(region: string, id: string): Promise<SourceSeen>;
   snapshots(region: string, id: string): Promise<number[]>;
+  /** Those of the source that lie in this region: what lies elsewhere is lost with it. */
+  snapshotsHere(source: string): Promise<SnapshotSeen[]>;
   keyState(region: string, key: string): Promise<string>;
 }
+
+/** Settings that differ between the regions, and between them and the operator's file. */
+export type WatchDrift = (active: string, standby: string) => Promise<Difference[]>;
 
 /** Copies only. Whoever implements it refuses an identifier that is not one of ours. */
 export interface CopyPorts {
@@ -98,11 +109,18 @@ export interface Ports {
   databaseIn(region: string): string;
   checks: Checks;
   backups: BackupPorts;
+  drift: WatchDrift;
+  /** What the active region runs, and whether both registries have it. */
+  application(active: string): Promise<ApplicationSeen>;
   copies: CopyPorts;
   readLease(): Promise<Lease>;
   readPause(): Promise<Pause>;
   /** A move of the lease that is under way, or has only just ended. */
   readMoves(): Promise<Freeze[]>;
+  /** Puts the most that the run may cost on the month's account; refused when that is full. */
+  reserve(run: string): Promise<Refusal | undefined>;
+  /** What it came to. */
+  settle(run: string, dollars: number): Promise<void>;
   freeze(run: string, untilMilliseconds: number): Promise<Refusal | undefined>;
   endFreeze(run: string): Promise<void>;
   journal(run: string, line: Line): Promise<Entry>;

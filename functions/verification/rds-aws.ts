@@ -7,6 +7,7 @@ import {
   ModifyDBInstanceCommand,
   RDSClient,
   RemoveTagsFromResourceCommand,
+  RestoreDBInstanceFromDBSnapshotCommand,
   RestoreDBInstanceToPointInTimeCommand,
 } from "@aws-sdk/client-rds";
 import { clientOptions } from "../../shared/clients.ts";
@@ -67,7 +68,7 @@ export const copiesOf = (
     },
     restore: async (plan, tags) => {
       ours(plan.copy);
-      await client.send(new RestoreDBInstanceToPointInTimeCommand(inQuarantine(place, plan, tags)));
+      await restored(client, place, plan, tags);
     },
     retag: async (copy, tags) => {
       if (!isOurs(place.prefix, copy.id, copy.tags)) throw new Error(`${copy.id} is not ours`);
@@ -106,11 +107,30 @@ export const copiesOf = (
   };
 };
 
+const restored = async (
+  client: RDSClient,
+  place: Place,
+  plan: Plan,
+  tags: Record<string, string>,
+): Promise<void> => {
+  const apart = inQuarantine(place, plan, tags);
+  if (plan.aim === "snapshot") {
+    const named = { DBInstanceIdentifier: plan.copy, DBSnapshotIdentifier: plan.backup.arn };
+    await client.send(new RestoreDBInstanceFromDBSnapshotCommand({ ...named, ...apart }));
+    return;
+  }
+  await client.send(
+    new RestoreDBInstanceToPointInTimeCommand({
+      SourceDBInstanceAutomatedBackupsArn: plan.backup.arn,
+      TargetDBInstanceIdentifier: plan.copy,
+      RestoreTime: new Date(plan.restoreToMilliseconds),
+      ...apart,
+    }),
+  );
+};
+
 /** All that RDS would else take from its own defaults, or from the source. */
 const inQuarantine = (place: Place, plan: Plan, tags: Record<string, string>) => ({
-  SourceDBInstanceAutomatedBackupsArn: plan.backup.arn,
-  TargetDBInstanceIdentifier: plan.copy,
-  RestoreTime: new Date(plan.restoreToMilliseconds),
   DBInstanceClass: plan.instanceClass,
   DBSubnetGroupName: place.subnetGroup,
   VpcSecurityGroupIds: [place.securityGroup],

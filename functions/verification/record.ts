@@ -31,10 +31,13 @@ export interface ChosenBackup {
   storageGigabytes: number;
 }
 
+/** `snapshot`: what its own time says, which RDS gives to the minute only. */
+export type Aim = "latest" | "older" | "snapshot";
+
 export interface Plan {
   backup: ChosenBackup;
   restoreToMilliseconds: number;
-  aim: "latest" | "older";
+  aim: Aim;
   /** Identifier of the copy, which can be worked out from the name of the run. */
   copy: string;
   instanceClass: string;
@@ -65,6 +68,8 @@ export interface Figures {
   lossSeconds: number | null;
   /** How far the restorable end of the backup lay behind when the copy was ordered. */
   backupLagSeconds: number | null;
+  /** Of the copy, by the operator's price of an hour; null without one. */
+  costDollars: number | null;
 }
 
 /** How a run ends. Only `verified` is green; `postponed` has looked at nothing and tries again. */

@@ -13,6 +13,19 @@ const makeItRun =
 const olderMoment = "Verify an older moment with /nightshift verify-backup until one is well.";
 
 const remedies: Record<string, string> = {
+  "backups-replicate":
+    "Start the replication of automated backups again; what had arrived lives out its retention only.",
+  "backups-fresh":
+    "See the events of RDS in both regions, and whether the replication has stopped.",
+  "key-here":
+    "Enable the key, or cancel its deletion, before anything else: without it nothing restores.",
+  "key-at-source": "Enable the key of the source: RDS ends the replication of backups without it.",
+  "has-a-backup": "Start the replication of automated backups to this region, and verify again.",
+  restores: "See the events of RDS for the copy, and verify an older moment at once.",
+  "settings-allow-rebuild": "Put that setting right, or the operator's file, and verify again.",
+  "image-in-both-registries": "Push the image, by that digest, into the registry that lacks it.",
+  "image-as-configured":
+    "Name the image that runs in the operator's file, or deploy the one that it names.",
   canary: "Look which instance these backups are of, and who changed where they come from.",
   heartbeat: "Look whether the backups are still replicated, and whether the guard still writes.",
   "schema-revision":

@@ -1,9 +1,11 @@
 import * as z from "zod/mini";
 
-/** Which moment is restored: the newest there is, any in the window, or one that somebody names. */
+/** What is restored: the newest there is, any moment of the window, a snapshot, or a moment by name. */
 const age = z.union([
   z.object({ is: z.literal("latest") }),
   z.object({ is: z.literal("random") }),
+  /** The newest snapshot that lies here; with `orLatest` the newest state where there is none. */
+  z.object({ is: z.literal("snapshot"), orLatest: z.optional(z.boolean()) }),
   z.object({ is: z.literal("at"), atMilliseconds: z.int() }),
 ]);
 

@@ -2,11 +2,11 @@ import type { Clock } from "../../shared/clock.ts";
 import { copyLine, copyOf } from "../../shared/copy.ts";
 import type { Line } from "../../shared/journal.ts";
 import type { Refusal } from "../../shared/outcome.ts";
-import { observed, sentence } from "../../shared/outcome.ts";
+import { inSentences, observed, sentence } from "../../shared/outcome.ts";
 import { whilePaused } from "../../shared/pause.ts";
 import type { Steps } from "../../shared/steps.ts";
 import { remove, restore } from "./copy.ts";
-import { choose, judge } from "./decide.ts";
+import { type BackupSeen, type Choice, choose, chooseSnapshot, judge } from "./decide.ts";
 import type { LandedFacts } from "./landed.ts";
 import { judgeLanded } from "./landed.ts";
 import { logIn, lookInto } from "./looking.ts";
@@ -78,7 +78,7 @@ const newRecord = (ports: Ports, wish: VerificationRequest): RunRecord => {
     codeVersion: ports.codeVersion,
     plan: null,
     times: { startedAt: 0, ...later, checkedAt: null, destroyedAt: null, endedAt: null },
-    figures: { ...figures, lossSeconds: null, backupLagSeconds: null },
+    figures: { ...figures, lossSeconds: null, backupLagSeconds: null, costDollars: null },
     landed: [],
     restored: [],
     checks: [],
@@ -111,6 +111,11 @@ const begin = async (work: Work): Promise<Refusal | undefined> => {
   const [move] = begun.moves;
   if (move) return { code: "failover-moves", reason: `${move.reason}.` };
   if (begun.paused) return begun.paused;
+  const tooDear = await steps.step(
+    "reserve",
+    async () => (await ports.reserve(record.run)) ?? null,
+  );
+  if (tooDear) return tooDear;
   const until = begun.atMilliseconds + (ports.policy.hours + 1) * 3_600_000;
   return (
     (await steps.step("freeze", async () => (await ports.freeze(record.run, until)) ?? null)) ??
@@ -175,7 +180,7 @@ const examine = async (work: Work, chosen: Plan): Promise<void> => {
 const summary = (results: RunRecord["checks"]): string => {
   const bad = results.filter(({ is }) => is !== "passed");
   const passed = `${results.length - bad.length} of ${results.length} passed`;
-  return [passed, ...bad.map(({ name, says }) => `${name}: ${says}`)].join(". ");
+  return inSentences([passed, ...bad.map(({ name, says }) => `${name}: ${says}`)]);
 };
 
 const mostLooks = 5;
@@ -194,7 +199,7 @@ const look = async (work: Work): Promise<void> => {
     if (number < mostLooks) await steps.rest(`look again #${number}`, betweenLooksSeconds);
   }
   if (!work.seen) throw new Error(`${record.run} has not looked`);
-  record.landed = judgeLanded(work.seen.facts, record.objectives, work.seen.at);
+  record.landed = judgeLanded(work.seen.facts, ports.policy, work.seen.at);
   await tell(work, "landed", "saw", summary(record.landed), { results: record.landed });
 };
 
@@ -202,10 +207,12 @@ const gather = async ({ clock, ports, record }: Work): Promise<LandedFacts> => {
   const { sourceRegion } = record;
   const id = ports.databaseIn(sourceRegion);
   const fact = <T>(source: string, ask: () => Promise<T>) => observed(source, clock.now, ask);
-  const [copies, source, snapshots] = await Promise.all([
+  const [copies, source, snapshots, drift, application] = await Promise.all([
     fact(`RDS in ${ports.region}`, () => ports.backups.here(id)),
     fact(`RDS in ${sourceRegion}`, () => ports.backups.source(sourceRegion, id)),
     fact(`RDS in ${sourceRegion}`, () => ports.backups.snapshots(sourceRegion, id)),
+    fact("settings", () => ports.drift(sourceRegion, ports.region)),
+    fact("registries", () => ports.application(sourceRegion)),
   ]);
   const key = (region: string, arn: string | null | undefined) =>
     fact(`KMS in ${region}`, async () => (arn ? ports.backups.keyState(region, arn) : null));
@@ -214,7 +221,10 @@ const gather = async ({ clock, ports, record }: Work): Promise<LandedFacts> => {
     copies.known ? key(ports.region, here?.key) : copies,
     source.known ? key(sourceRegion, source.value.key) : source,
   ]);
-  return { copies, source, snapshots, keyHere, keyThere };
+  const seen = { copies, source, snapshots, keyHere, keyThere, drift, application };
+  if (record.wish.age.is !== "snapshot") return seen;
+  const snapshotsHere = await fact(`RDS in ${ports.region}`, () => ports.backups.snapshotsHere(id));
+  return { ...seen, snapshotsHere };
 };
 
 /** The name of the copy is in the journal before there is one: the sweep believes nothing else. */
@@ -229,7 +239,7 @@ const plan = async (work: Work): Promise<{ plan: Plan } | { refused: Refusal }> 
   const copy = copyOf(ports.quarantine.prefix, record.run);
   const { fraction, at: nowMilliseconds } = seen;
   const by = { copy, instanceClass, hours, fraction, nowMilliseconds };
-  const chosen = choose(copies.value, record.wish.age, by);
+  const chosen = chosenOf(work, copies.value, seen.facts.snapshotsHere, by);
   if ("refused" in chosen) return chosen;
   const { restoreToMilliseconds, backup } = chosen.plan;
   const moment = new Date(restoreToMilliseconds).toISOString();
@@ -239,6 +249,23 @@ const plan = async (work: Work): Promise<{ plan: Plan } | { refused: Refusal }> 
   const text = `Restores ${backup.sourceId} as of ${moment} as ${copy}.`;
   await tell(work, copyLine, "decided", text, { copy, plan: chosen.plan });
   return chosen;
+};
+
+/** A schedule wants a snapshot where there is one; a person who names it wants nothing else. */
+const chosenOf = (
+  { record }: Work,
+  copies: BackupSeen[],
+  snapshots: LandedFacts["snapshotsHere"],
+  by: Choice,
+): ReturnType<typeof choose> => {
+  const { age } = record.wish;
+  if (age.is !== "snapshot") return choose(copies, age, by);
+  if (!snapshots?.known) {
+    const reason = `No snapshots are known: ${snapshots?.why ?? "nobody has looked"}.`;
+    return { refused: { code: "backups-unknown", reason } };
+  }
+  const isNone = snapshots.value.length === 0 && age.orLatest === true;
+  return isNone ? choose(copies, { is: "latest" }, by) : chooseSnapshot(snapshots.value, by);
 };
 
 const measure = ({ times, figures, checks }: RunRecord): void => {
@@ -279,6 +306,7 @@ const close = async (
     return fact.known ? fact.value : null;
   };
   record.times.endedAt = await trying("end", async () => Math.floor(clock.now()));
+  record.figures.costDollars = costOf(work);
   const evidence =
     record.end === "postponed" ? null : await trying("keep evidence", () => kept(work));
   const report = evidence ? await trying("write its page", () => ports.report(evidence)) : null;
@@ -286,11 +314,19 @@ const close = async (
   // A success that nobody can prove is none.
   if (record.end === "verified" && !evidence) [record.end, record.code] = ["red", "no-evidence"];
   const kind = { verified: "did", red: "failed", postponed: "refused" } as const;
-  await tell(work, "end", kind[record.end], [record.code, ...record.notes].join(". "), {
+  await tell(work, "end", kind[record.end], inSentences([record.code, ...record.notes]), {
     ...{ end: record.end, code: record.code, verdict: record.verdict, figures: record.figures },
     evidence,
     report,
   });
+  const { costDollars } = record.figures;
+  // Also of a run that was put off after its reservation: it has cost nothing.
+  if (costDollars !== null && record.leftovers.length === 0) {
+    await trying("settle the cost", async () => {
+      await ports.settle(record.run, costDollars);
+      return true;
+    });
+  }
   if (record.end !== "postponed") {
     await trying("publish", async () => {
       await ports.publish(record, proof);
@@ -313,6 +349,16 @@ const close = async (
     report,
     unrecorded,
   };
+};
+
+/** From the order until it was gone, or until now. */
+const costOf = ({ ports, record }: Work): number | null => {
+  const { orderedAt, destroyedAt, endedAt } = record.times;
+  const until = destroyedAt ?? endedAt;
+  const price = ports.policy.dollarsPerHour;
+  if (price === null || until === null) return null;
+  const hours = orderedAt === null ? 0 : (until - orderedAt) / 3_600_000;
+  return Math.round(hours * price * 100) / 100;
 };
 
 const kept = async ({ ports, record, clock }: Work): Promise<Kept> => {

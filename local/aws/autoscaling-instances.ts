@@ -63,6 +63,8 @@ export interface ScalingPorts {
   };
   /** Of the alarm of that name; undefined when there is none. What an instance refresh heeds. */
   alarmState?: (region: Place, name: string) => string | undefined;
+  /** How many times sooner than asked for the warm-up of a replacement is over. 1 when left out. */
+  hurryWarmups?: (() => number) | undefined;
 }
 
 /** What new instances are started from. */

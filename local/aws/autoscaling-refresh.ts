@@ -35,6 +35,7 @@ export interface Rolling {
   targets: ScalingPorts["targets"];
   launchData: NonNullable<ScalingPorts["machines"]>["launchData"] | undefined;
   alarmState: ScalingPorts["alarmState"];
+  hurryWarmups: ScalingPorts["hurryWarmups"];
 }
 
 interface Refresh {
@@ -298,7 +299,7 @@ const replace = (
  * Elastic Load Balancing" is a reason that AWS gives while it waits (re:Post).
  */
 const isReady = (
-  { targets }: Rolling,
+  { targets, hurryWarmups = () => 1 }: Rolling,
   { group, warmupSeconds }: Refresh,
   { lifecycle, inServiceAt, running, launched, healthy }: InstanceState,
   now: number,
@@ -306,7 +307,7 @@ const isReady = (
   lifecycle === "InService" &&
   running !== undefined &&
   healthy &&
-  now - (inServiceAt ?? now) >= warmupSeconds * 1000 &&
+  now - (inServiceAt ?? now) >= (warmupSeconds * 1000) / hurryWarmups() &&
   group.targetGroups.every((arn) =>
     /^(un)?healthy$/.test(targets.state(group.region, arn, launched.id) ?? ""),
   );

@@ -50,6 +50,7 @@ export const autoscaling = (surroundings: Surroundings, ports: ScalingPorts) => 
         targets,
         launchData: ports.machines?.launchData,
         alarmState: ports.alarmState,
+        hurryWarmups: ports.hurryWarmups,
       }),
     },
   };

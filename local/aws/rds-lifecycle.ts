@@ -1,5 +1,5 @@
 import type { PromoteReadReplicaCommandInput } from "@aws-sdk/client-rds";
-import type { Address } from "../postgres/engine.ts";
+import { type Address, Unrestorable } from "../postgres/engine.ts";
 import { type DurationName, duration } from "./durations.ts";
 import { relinkCopies } from "./rds-backups.ts";
 import { parameterGroup, type RdsInstance } from "./rds-instance.ts";
@@ -40,7 +40,19 @@ export const bringUp = (
 ): void => {
   state.instances.set(instance.engineId, instance);
   inBackground(state, async () => {
-    await Promise.all([build(state, instance, make), pass(state, instance, takes)]);
+    const made = build(state, instance, make).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof Unrestorable) return false;
+        throw error;
+      },
+    );
+    const [isMade] = await Promise.all([made, pass(state, instance, takes)]);
+    if (!isMade) {
+      // Viewing DB instance status: RDS can not do a point-in-time restore.
+      instance.details.DBInstanceStatus = "incompatible-restore";
+      return;
+    }
     await awake(state, instance);
     record(state, instance, "creation", "DB instance created");
     beginBackups(state, instance);
@@ -137,7 +149,7 @@ export const destroy = (
   inBackground(state, async () => {
     if (finalSnapshot) await takeSnapshot(state, instance, finalSnapshot);
     await pass(state, instance, "rds.delete");
-    await state.engine.remove(instance.engineId);
+    if (instance.built) await state.engine.remove(instance.engineId);
     state.instances.delete(instance.engineId);
     record(state, instance, "deletion", "DB instance deleted");
     for (const other of state.instances.values()) {

@@ -13,6 +13,8 @@ export interface RdsSnapshot {
   arn: string;
   details: DBSnapshot;
   tags: Tag[];
+  /** Of a copy: what the engine keeps its content as. */
+  heldAs?: string;
   /** The instance as it was, whose settings a restore takes over. */
   of: RdsInstance;
 }
@@ -96,6 +98,17 @@ export const findModifiable = (
     : findAvailable(state, region, id);
 };
 
+/** As `findAvailable`, and one that could not be restored. (DeleteDBInstance: without a final snapshot.) */
+export const findDeletable = (
+  state: RdsState,
+  region: Place,
+  id: string | undefined,
+): RdsInstance => {
+  const instance = find(state, region, id);
+  const isLost = instance.details.DBInstanceStatus === "incompatible-restore";
+  return isLost ? instance : findAvailable(state, region, id);
+};
+
 export const invalidState = (message: string): AwsError =>
   new AwsError("InvalidDBInstanceStateFault", message);
 
@@ -138,4 +151,11 @@ export const pass = async (
 /** Goes on after the answer has been given; what it throws ends the run, through the timeline. */
 export const inBackground = (state: RdsState, act: () => Promise<void>): void => {
   state.surroundings.timeline.after(0, act);
+};
+
+export const pageSize = (asked: number | undefined): number => {
+  if (asked !== undefined && (asked < 20 || asked > 100)) {
+    throw invalidParameter("InvalidParameterValue", "MaxRecords must be between 20 and 100.");
+  }
+  return asked ?? 100;
 };

@@ -1,5 +1,6 @@
 import type {
   DescribeDBParameterGroupsCommandInput,
+  DescribeDBParametersCommandInput,
   DescribePendingMaintenanceActionsCommandInput,
   PendingMaintenanceAction,
 } from "@aws-sdk/client-rds";
@@ -9,7 +10,7 @@ import { AwsError, type Call } from "./service.ts";
 
 /** What RDS has in store for its instances: parameter groups, and maintenance that is due. */
 export const upkeep = () => {
-  const groups = new Map<Place, Set<string>>();
+  const groups = new Map<Place, Map<string, Record<string, string>>>();
   const actions = new Map<string, PendingMaintenanceAction[]>();
   return {
     operations: {
@@ -25,7 +26,7 @@ export const upkeep = () => {
         });
         if (name === "") {
           const page = pageOf(
-            [...(groups.get(region) ?? [])],
+            [...(groups.get(region)?.keys() ?? [])],
             input.Marker,
             input.MaxRecords ?? 100,
           );
@@ -39,6 +40,8 @@ export const upkeep = () => {
         }
         return { DBParameterGroups: [shown(name)] };
       },
+      DescribeDBParameters: (input: DescribeDBParametersCommandInput, { region }: Call) =>
+        parametersOf(groups.get(region), input),
       DescribePendingMaintenanceActions: (
         input: DescribePendingMaintenanceActionsCommandInput,
         { region }: Call,
@@ -55,12 +58,34 @@ export const upkeep = () => {
       },
     },
     /** A parameter group that is there when a run begins. */
-    establishParameterGroup: (region: Place, name: string): void => {
-      groups.set(region, (groups.get(region) ?? new Set()).add(name));
+    establishParameterGroup: (
+      region: Place,
+      name: string,
+      parameters: Record<string, string> = {},
+    ): void => {
+      groups.set(region, (groups.get(region) ?? new Map()).set(name, parameters));
     },
     /** What AWS has announced for an instance, by its ARN. */
     planMaintenance: (arn: string, action: PendingMaintenanceAction): void => {
       actions.set(arn, [...(actions.get(arn) ?? []), action]);
     },
   };
+};
+
+/** What somebody has set; RDS's own values are not modelled, and whoever wants them is refused. */
+const parametersOf = (
+  groups: ReadonlyMap<string, Record<string, string>> | undefined,
+  { DBParameterGroupName: name = "", Source }: DescribeDBParametersCommandInput,
+) => {
+  if (Source !== "user") {
+    throw new AwsError("NotImplemented", "Only parameters of Source user.", { status: 501 });
+  }
+  const group = groups?.get(name);
+  if (!group && !name.startsWith("default.")) {
+    throw new AwsError("DBParameterGroupNotFoundFault", `There is no group ${name}.`);
+  }
+  const Parameters = Object.entries(group ?? {}).map(([ParameterName, ParameterValue]) => ({
+    ...{ ParameterName, ParameterValue, Source: "user" },
+  }));
+  return { Parameters };
 };

@@ -44,14 +44,17 @@ import {
 } from "./rds-lifecycle.ts";
 import { modify } from "./rds-modify.ts";
 import { archive, automatedSnapshots, restoreOperations } from "./rds-restore.ts";
+import { snapshotCopyOperations } from "./rds-snapshot-copy.ts";
 import {
   alreadyExists,
   find,
   findAvailable,
+  findDeletable,
   findModifiable,
   inBackground,
   invalidParameter,
   invalidState,
+  pageSize,
   type RdsSnapshot,
   type RdsState,
   wake,
@@ -118,6 +121,7 @@ export const rds = (
       operations: {
         ...instanceOperations(state),
         ...snapshotOperations(state),
+        ...snapshotCopyOperations(state),
         ...listings(state),
         ...backupOperations(state),
         ...restoreOperations(state, {
@@ -265,7 +269,7 @@ const instanceOperations = (state: RdsState) => ({
     return { DBInstance: described(state, instance) };
   },
   DeleteDBInstance: (input: DeleteDBInstanceCommandInput, { region }: Call) => {
-    const instance = findAvailable(state, region, input.DBInstanceIdentifier);
+    const instance = findDeletable(state, region, input.DBInstanceIdentifier);
     const final = input.FinalDBSnapshotIdentifier;
     const refuse = (why: string) => invalidParameter("InvalidParameterCombination", why);
     if (instance.details.DeletionProtection) {
@@ -301,8 +305,15 @@ const newSnapshot = (state: RdsState, of: RdsInstance, name: string, tags: Tag[]
     Status: "creating",
     PercentProgress: 0,
     SnapshotCreateTime: new Date(timeline.now()),
+    OriginalSnapshotCreateTime: new Date(timeline.now()),
   };
-  const facts = { Engine, EngineVersion, AllocatedStorage, MasterUsername };
+  const facts = {
+    KmsKeyId: details.KmsKeyId,
+    Engine,
+    EngineVersion,
+    AllocatedStorage,
+    MasterUsername,
+  };
   const frozen = { ...of, details: { ...details } };
   return { region, id, engineId: key, arn, details: { ...facts, ...taken }, tags, of: frozen };
 };
@@ -364,19 +375,13 @@ const snapshotOperations = (state: RdsState) => ({
       DBInstanceIdentifier: input.DBInstanceIdentifier,
       DBInstanceClass: input.DBInstanceClass ?? DBInstanceClass,
     });
+    instance.details.DBSubnetGroup = { DBSubnetGroupName: input.DBSubnetGroupName ?? "default" };
     bringUp(state, instance, "rds.restore", () =>
-      state.engine.restore(snapshot.engineId, placeOf(instance)),
+      state.engine.restore(snapshot.heldAs ?? snapshot.engineId, placeOf(instance)),
     );
     return { DBInstance: described(state, instance) };
   },
 });
-
-const pageSize = (asked: number | undefined): number => {
-  if (asked !== undefined && (asked < 20 || asked > 100)) {
-    throw invalidParameter("InvalidParameterValue", "MaxRecords must be between 20 and 100.");
-  }
-  return asked ?? 100;
-};
 
 const listings = (state: RdsState) => ({
   DescribeDBInstances: (input: DescribeDBInstancesCommandInput, { region }: Call) => {

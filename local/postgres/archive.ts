@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Unrestorable } from "./engine.ts";
 import { archiveSlot } from "./following.ts";
 import {
   addInstance,
@@ -21,6 +22,8 @@ export interface Archive {
   label: string;
   /** Where what was logged since is kept. */
   log: string;
+  /** Name of the segment of it that is gone for good. */
+  lostSegment?: string;
   masterUser: string;
   database: string;
 }
@@ -48,6 +51,17 @@ export const beginArchive = (context: Context, id: string, archiveId: string): P
     context.archives.set(archiveId, { source, masterUser, database, folder, label, log });
   });
 
+/** Loses the segment after the one in which the base backup was taken, wherever it is kept. */
+export const loseSegment = ({ archives }: Context, archiveId: string): void => {
+  const archive = archives.get(archiveId);
+  // START WAL LOCATION: 0/2000028 (file 000000010000000000000002)
+  const [, timeline = "", number = ""] =
+    /\(file ([0-9A-F]{8})([0-9A-F]{16})\)/.exec(archive?.label ?? "") ?? [];
+  if (!archive || number === "") throw new Error(`no log of ${archiveId} to lose something of`);
+  const next = (Number.parseInt(number, 16) + 1).toString(16).toUpperCase().padStart(16, "0");
+  archive.lostSegment = `${timeline}${next}`;
+};
+
 const write = (context: Context, folder: string, name: string, text: string) =>
   context.keeper.ask({ act: "write", path: join(folder, name), text });
 
@@ -65,6 +79,22 @@ export const fetchLog = async (context: Context, instance: Instance): Promise<vo
  * switches its log, which brings that to the disk.
  */
 export const restoreTo = async (
+  context: Context,
+  archiveId: string,
+  at: number,
+  wanted: Pick<Instance, "id" | "region">,
+): Promise<Instance> => {
+  try {
+    return await restoredTo(context, archiveId, at, wanted);
+  } catch (cause) {
+    // PostgreSQL ends when its log ends before the target: there is no server to stop.
+    if (!context.archives.get(archiveId)?.lostSegment) throw cause;
+    context.instances.delete(wanted.id);
+    throw new Unrestorable(archiveId, cause);
+  }
+};
+
+const restoredTo = async (
   context: Context,
   archiveId: string,
   at: number,
@@ -88,15 +118,15 @@ export const restoreTo = async (
     await copyCluster(context, archive.folder, folder);
     await write(context, folder, "backup_label", archive.label);
     await write(context, folder, "recovery.signal", "");
-    await write(context, folder, "postgresql.auto.conf", recoverySettings(archive.log, target));
+    await write(context, folder, "postgresql.auto.conf", recoverySettings(archive, target));
   });
   await recovered(context, made);
   return made;
 };
 
-const recoverySettings = (log: string, target: string): string =>
+const recoverySettings = ({ log, lostSegment = "none" }: Archive, target: string): string =>
   [
-    `restore_command = 'cp "${log}/%f" "%p"'`,
+    `restore_command = 'test "%f" != "${lostSegment}" && cp "${log}/%f" "%p"'`,
     `recovery_target_time = '${target}'`,
     "recovery_target_action = 'promote'",
     "",

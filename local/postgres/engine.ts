@@ -74,3 +74,11 @@ export interface DatabaseEngine {
   /** Stops everything and removes every trace. Safe to call twice. */
   close(): Promise<void>;
 }
+
+/** What is kept does not reach the moment that was asked for. */
+export class Unrestorable extends Error {
+  constructor(archiveId: string, cause: unknown) {
+    super(`${archiveId} could not be restored: ${cause}`, { cause });
+    this.name = "Unrestorable";
+  }
+}

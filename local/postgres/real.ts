@@ -2,7 +2,7 @@ import { chown, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, escapeIdentifier, escapeLiteral } from "pg";
-import { beginArchive, fetchLog, restoreTo } from "./archive.ts";
+import { beginArchive, fetchLog, loseSegment, restoreTo } from "./archive.ts";
 import { binaries, unprivilegedAccount } from "./binaries.ts";
 import { addReplica, takeSnapshot } from "./copies.ts";
 import type { Address, DatabaseEngine, NewInstance, ReplicaPosition } from "./engine.ts";
@@ -29,6 +29,8 @@ import { processes } from "./processes.ts";
 export interface RealEngine extends DatabaseEngine {
   administration(id: string): Administration;
   positions(id: string): Promise<ReplicaPosition>;
+  /** A segment of an archive's log is lost, so that it cannot be restored beyond it. */
+  loseSegment(archiveId: string): void;
   /** Holds the replay of a replica back by real, not modelled, `milliseconds`; 0 ends it. */
   delayReplay(id: string, milliseconds: number): Promise<void>;
   /** The folder that holds everything; gone after `close`. */
@@ -64,6 +66,7 @@ export const realEngine = async (options: RealEngineOptions): Promise<RealEngine
     removeSnapshot: (snapshotId) => removeSnapshot(context, snapshotId),
     restore: (snapshotId, wanted) => restore(context, snapshotId, wanted),
     archive: (id, archiveId) => beginArchive(context, id, archiveId),
+    loseSegment: (archiveId) => loseSegment(context, archiveId),
     restoreTo: async (archiveId, at, wanted) =>
       (await restoreTo(context, archiveId, at, wanted)).proxy.address,
     setMasterPassword: (id, password) =>

@@ -7,6 +7,7 @@ const hour = 3_600_000;
 
 const now = Date.parse("2026-11-22T12:00:00Z");
 const fact = <T>(value: T) => ({ known: true, value, source: "", atMilliseconds: now }) as const;
+const image = `sha256:${"4f".repeat(32)}`;
 const well: LandedFacts = {
   copies: fact([
     {
@@ -22,9 +23,14 @@ const well: LandedFacts = {
   snapshots: fact([now - 9 * hour, now - 33 * hour]),
   keyHere: fact("Enabled"),
   keyThere: fact("Enabled"),
+  drift: fact([]),
+  application: fact({
+    ...{ image: `platform@${image}`, toldAtMilliseconds: now - 60_000 },
+    present: { "eu-central-1": true, "eu-west-1": true },
+  }),
 };
 const bad = (facts: Partial<LandedFacts>) =>
-  judgeLanded({ ...well, ...facts }, { retentionDays: 30, backupLagSeconds: 1800 }, now)
+  judgeLanded({ ...well, ...facts }, { retentionDays: 30, backupLagSeconds: 1800, image }, now)
     .filter(({ is }) => is !== "passed")
     .map(({ name, is }) => `${name} ${is}`);
 
@@ -38,13 +44,46 @@ describe("what is seen of backups", () => {
     expect(bad({ snapshots: fact([]) })).toEqual(["daily-snapshot failed"]);
   });
 
+  it("is bad while a setting keeps a rebuild from being made, and not for any other", () => {
+    const differs = { name: "storage", region: "eu-west-1", expected: "100", actual: "50" };
+    const facts = (blocks: boolean) => ({ drift: fact([{ ...differs, blocks }]) });
+    expect(bad(facts(true))).toEqual(["settings-allow-rebuild failed"]);
+    expect(bad(facts(false))).toEqual([]);
+  });
+
+  it("is bad when a registry lacks the image that runs, or another one is configured", () => {
+    const told = { image: `platform@${image}`, toldAtMilliseconds: now - 60_000 };
+    const both = { "eu-central-1": true, "eu-west-1": true };
+    const seen = (more: object) => ({ application: fact({ ...told, present: both, ...more }) });
+    expect(bad(seen({ present: { ...both, "eu-west-1": false } }))).toEqual([
+      "image-in-both-registries failed",
+    ]);
+    expect(bad(seen({ image: `platform@sha256:${"00".repeat(32)}` }))).toEqual([
+      "image-as-configured failed",
+    ]);
+    for (const unknown of [{ image: null }, { toldAtMilliseconds: now - 3 * hour }]) {
+      expect(bad(seen(unknown))).toEqual([
+        "image-in-both-registries could-not-run",
+        "image-as-configured could-not-run",
+      ]);
+    }
+  });
+
   it("is unknown where nobody answers, and never good", () => {
     const silent = { known: false, why: "silence", source: "RDS", atMilliseconds: now } as const;
-    const all = { copies: silent, source: silent, snapshots: silent, keyHere: silent };
-    expect(bad({ ...all, keyThere: silent }).every((text) => text.endsWith("could-not-run"))).toBe(
-      true,
-    );
-    expect(bad({ ...all, keyThere: silent })).toHaveLength(8);
+    const all = {
+      copies: silent,
+      source: silent,
+      snapshots: silent,
+      keyHere: silent,
+      drift: silent,
+    };
+    expect(
+      bad({ ...all, keyThere: silent, application: silent }).every((text) =>
+        text.endsWith("could-not-run"),
+      ),
+    ).toBe(true);
+    expect(bad({ ...all, keyThere: silent, application: silent })).toHaveLength(11);
   });
 });
 

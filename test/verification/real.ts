@@ -22,6 +22,7 @@ import type { Runtime } from "../../shared/runtime.ts";
 import { directSteps } from "../../shared/steps.ts";
 import { clockOn } from "../clock.ts";
 import { cardKey, database, filled, first, owner, policy, spoken, withAmcheck } from "./copies.ts";
+import { keepImage } from "./stage.ts";
 
 const { primary: home, standby, witness } = operatorsConfig.regions;
 const quarantine = {
@@ -61,6 +62,10 @@ export const realStage = async () => {
   const links = await prepare(aws);
   const runtime = runtimeOf(aws, timeline, links, slack.fetch as unknown as typeof fetch);
   await grantFirst(coordination(runtime), home, timeline.now() - 86_400_000);
+  for (const region of [home, standby]) {
+    aws.images.establish(region, names.image.repository, { digest: names.image.digest });
+  }
+  await keepImage(aws, home, timeline.now());
   const address = await establish(aws, engine);
   return {
     aws,
@@ -76,6 +81,13 @@ export const realStage = async () => {
       const next = Math.ceil(timeline.now() / uploadMilliseconds) * uploadMilliseconds;
       await timeline.sleep(next + 5000 - timeline.now());
       timeline.setSpeed(usual);
+    },
+    /** A piece of the log that the backups need is gone. */
+    loseSegment: async () => {
+      const { DBInstances } = await aws.ask<{ DBInstances: { DbiResourceId: string }[] }>(
+        ...(["rds", "DescribeDBInstances", home, {}] as const),
+      );
+      engine.loseSegment(DBInstances[0]?.DbiResourceId ?? "");
     },
     verify: (wish: Partial<VerificationRequest> = {}) =>
       verify(directSteps(runtime.clock), verificationPorts(runtime), {
@@ -165,7 +177,12 @@ const runtimeOf = (
 
 /** The platform's database with all that its checks look for, backed up in both regions. */
 const establish = async (aws: Cloud, engine: RealEngine) => {
+  const group = { GroupName: "database", Description: "database", VpcId: "vpc-platform" };
+  const { GroupId } = await aws.ask<{ GroupId: string }>(
+    ...(["ec2", "CreateSecurityGroup", home, group] as const),
+  );
   const { Endpoint } = await aws.databases.establish(home, {
+    VpcSecurityGroupIds: [GroupId],
     ...{ DBInstanceIdentifier: "platform-home", DBInstanceClass: "db.r7g.large", DBName: database },
     ...{ MasterUsername: owner.user, MasterUserPassword: owner.password },
     ...{ BackupRetentionPeriod: 30, StorageEncrypted: true, KmsKeyId: keyIn(home, "data") },

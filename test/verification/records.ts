@@ -74,6 +74,7 @@ export const goodRun = (endedAt = lastNight): RunRecord => ({
     warmSeconds: 4680,
     lossSeconds: 725,
     backupLagSeconds: 710,
+    costDollars: 0.12,
   },
   landed: [passed("backup-fresh", "at most 1,800 s behind", "The backup is 710 s behind.")],
   restored: [passed("restored", "an instance of its own", "It was restored within 36 minutes.")],

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { declareFreeze, readFreezes } from "../../shared/freeze.ts";
 import { claimLease, readLease } from "../../shared/lease.ts";
 import { pause, resume } from "../../shared/pause.ts";
-import { type Stage, stage } from "./stage.ts";
+import { onlyRecord, type Stage, stage } from "./stage.ts";
 
 const orders = () => {
   const seen: string[] = [];
@@ -56,6 +56,22 @@ describe("a restore test is put off, with nothing made and nothing proven,", () 
     const freeze = { ...other, untilMilliseconds: until };
     await at.timeline.run(declareFreeze(at.table, at.standby.region, freeze, now));
     await putOff(at, "frozen");
+  });
+});
+
+describe("a restore test that has a price", () => {
+  it("says what it has cost, and is put off when the month has no money left for it", async () => {
+    const cost = { dollarsPerHour: 0.5, perRun: 2, perMonth: 2 };
+    const at = await stage({ verification: { cost } });
+    await at.start();
+    expect(await at.ended()).toMatchObject({ end: "verified" });
+    const { measured } = await onlyRecord(at);
+    expect(measured.costDollars).toBeGreaterThan(0.04);
+    expect(measured.costDollars).toBeLessThan(0.5);
+    await at.start({ run: "verification-second" });
+    expect(await at.ended()).toMatchObject({ end: "postponed", code: "cost-cap" });
+    expect(await at.copies()).toEqual([]);
+    expect(await at.records()).toHaveLength(1);
   });
 });
 

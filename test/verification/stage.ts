@@ -1,4 +1,4 @@
-import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
 import { afterEach } from "vitest";
 import { keyIn, names } from "../../drills/names.ts";
 import { statements } from "../../functions/database/statements.ts";
@@ -7,8 +7,10 @@ import type { VerificationBody } from "../../functions/verification/evidence.ts"
 import { assemble } from "../../functions/verification/handler.ts";
 import type { VerificationRequest } from "../../functions/verification/request.ts";
 import type { Result } from "../../functions/verification/verification.ts";
+import type { Cloud } from "../../local/cloud.ts";
 import type { FunctionDefinition } from "../../local/lambda/host.ts";
 import type { Execution } from "../../local/lambda/store.ts";
+import type { Config } from "../../shared/config.ts";
 import { type EvidenceRecord, parseRecord } from "../../shared/evidence.ts";
 import type { Entry } from "../../shared/journal.ts";
 import type { Runtime } from "../../shared/runtime.ts";
@@ -16,7 +18,10 @@ import { type Hooks, type HookTools, type World, world } from "../simulation/wor
 
 export interface StageOptions {
   seed?: string;
-  checks?: Checks;
+  /** What the operator's file says beside its usual values. */
+  verification?: Config["verification"];
+  /** Instead of the two quick ones: checks, or what makes them for a function. */
+  checks?: Checks | ((runtime: Runtime) => Checks);
   hooks?(tools: HookTools): Hooks;
 }
 
@@ -89,6 +94,12 @@ export const stage = async (options: StageOptions = {}): Promise<Stage> => {
   return built;
 };
 
+const configured = (runtime: Runtime, { verification }: StageOptions): Runtime =>
+  verification ? { ...runtime, config: { ...runtime.config, verification } } : runtime;
+
+const checksFor = ({ checks = [heartbeat, inTurns] }: StageOptions, runtime: Runtime): Checks =>
+  typeof checks === "function" ? checks(runtime) : checks;
+
 const patienceSeconds = 24 * 3600;
 
 /** A minute past the first upload of logs, and past the first beats. */
@@ -101,12 +112,14 @@ export const raised = async (options: StageOptions = {}) => {
     ...(options.hooks ? { hooks: options.hooks } : {}),
     plant: (definition, runtime: Runtime, usual) =>
       definition.name === "verification"
-        ? assemble(runtime, options.checks ?? [heartbeat, inTurns])
+        ? assemble(configured(runtime, options), checksFor(options, runtime))
         : usual(runtime),
   });
   const { cloud, platform, timeline } = built;
   const { home, standby } = platform;
   const evidence = await deploy(built);
+  // No readiness is looked at here, so what it would tell each five minutes holds for the whole test.
+  await keepImage(built.cloud, home.region, timeline.now() + 7 * 86_400_000);
   built.users.start();
   await timeline.advance(settledSeconds * 1000);
   const executions = (): Execution[] => cloud.functions.executions(standby.region, "verification");
@@ -128,6 +141,18 @@ export const raised = async (options: StageOptions = {}) => {
       return JSON.parse(end.result) as Result;
     },
   };
+};
+
+/** As readiness does in the region with the lease: which container runs there. */
+export const keepImage = async (aws: Cloud, region: string, now: number): Promise<void> => {
+  const { repository, digest } = names.image;
+  await aws.ask("dynamodb", "PutItem", region, {
+    TableName: names.coordination,
+    Item: marshall({
+      ...{ id: `footprint#${region}`, region, atMilliseconds: Math.floor(now) },
+      image: `${repository}@${digest}`,
+    }),
+  });
 };
 
 /** The function in both regions, and what its evidence is signed with and kept in. */
@@ -164,7 +189,7 @@ const deploy = async ({ cloud, platform }: World) => {
     timeoutSeconds: 120,
     environment: {
       ...definition.environment,
-      SST_RESOURCE_Swept: JSON.stringify({ prefix: quarantine.prefix }),
+      SST_RESOURCE_Swept: JSON.stringify({ prefix: quarantine.prefix, databases }),
       SST_RESOURCE_VerificationFunction: JSON.stringify({ name: "verification" }),
     },
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { names } from "../../drills/names.ts";
 import { dueRun, judgeInstance } from "../../functions/sweep/decide.ts";
 import type { Swept } from "../../functions/sweep/sweep.ts";
 import { copyOf, marksOf } from "../../shared/copy.ts";
@@ -46,11 +47,26 @@ describe("the sweep", () => {
     expect(found.removed).toEqual([`${copy}: ${run} has died and left it.`]);
     expect(found.reported).toEqual([]);
     await at.timeline.advance(900_000);
+    // The day's restore test, which the dead one held back, is under way.
     expect((await own(at)).map((each) => each.DBInstanceIdentifier)).toEqual([
       at.standby.databaseId,
+      copyOf(quarantine.prefix, found.started ?? ""),
     ]);
     expect(await at.instancesIn(at.home.region)).toEqual(before);
     expect((await at.journal()).map(({ key }) => key)).toContain("swept");
+  });
+
+  it("ends a dead run's hold on repairs, and no living one's", async () => {
+    const at = await abandoned();
+    const held = async () =>
+      (await at.items(names.coordination)).find(
+        ({ id }) => id === `freeze#verification#${at.standby.region}`,
+      );
+    expect((await held())?.untilMilliseconds).toBeGreaterThan(at.timeline.now());
+    expect((await swept(at)).released).toBe(run);
+    await at.timeline.advance(60_000);
+    expect((await held())?.by).not.toBe(run);
+    expect((await swept(at)).released).toBeNull();
   });
 
   it("leaves a copy alone whose run is alive", async () => {
@@ -113,11 +129,13 @@ describe("when the next restore test is due", () => {
     expect(at(null, sunday + hour)?.run).toBe("verification-eu-west-1-2026-11-22t04");
   });
 
-  it("is of any age on Sundays, of the newest on other days, and never where users are", () => {
+  it("is any age on Sundays, a snapshot on Wednesdays, else the newest, and never where users are", () => {
     expect(at(null)?.age).toEqual({ is: "random" });
-    for (let days = 1; days < 7; days += 1) {
+    for (const days of [1, 2, 4, 5, 6]) {
       expect(at(null, sunday + 24 * days * hour)?.age).toEqual({ is: "latest" });
     }
+    const wednesday = sunday + 3 * 24 * hour;
+    expect(at(null, wednesday)?.age).toEqual({ is: "snapshot", orLatest: true });
     const here = { ...regions, activeRegion: "eu-west-1", lastEndedMilliseconds: null };
     expect(dueRun(here, sunday)).toBeNull();
   });

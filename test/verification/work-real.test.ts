@@ -28,4 +28,18 @@ describe("a restore test on real PostgreSQL", () => {
     expect(result.notes.join()).toContain("cards");
     expect(await at.instances()).toEqual([]);
   }, 60_000);
+
+  it("is not restorable once a segment of the log is missing, whatever looks fresh", async () => {
+    // So that the segment that is lost lies before the moment which is restored.
+    await at.sql("create table more as select generate_series(1, 200000) as number");
+    await at.settle();
+    await at.loseSegment();
+    const result = await at.verify({ run: "verification-gap" });
+    expect(result).toMatchObject({ end: "red", code: "not-restorable", leftovers: [] });
+    const body = (await at.proof()).at(-1);
+    expect(
+      body?.checks.filter(({ is }) => is !== "passed").map(({ name, actual }) => [name, actual]),
+    ).toEqual([["restores", "incompatible-restore"]]);
+    expect(await at.instances()).toEqual([]);
+  }, 60_000);
 });

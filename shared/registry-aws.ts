@@ -1,7 +1,11 @@
-import { DescribeImagesCommand, ECRClient } from "@aws-sdk/client-ecr";
-import { clientOptions } from "../../shared/clients.ts";
-import type { Runtime } from "../../shared/runtime.ts";
-import { isNamed } from "./answers.ts";
+import {
+  DescribeImagesCommand,
+  ECRClient,
+  ImageNotFoundException,
+  RepositoryNotFoundException,
+} from "@aws-sdk/client-ecr";
+import { clientOptions } from "./clients.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** Whether a region's registry has a container, by `repository@sha256:…`. */
 export const registry = (runtime: Runtime, region: string) => {
@@ -13,7 +17,8 @@ export const registry = (runtime: Runtime, region: string) => {
       const { imageDetails } = await client.send(new DescribeImagesCommand(wanted));
       return (imageDetails ?? []).length > 0;
     } catch (error) {
-      if (isNamed(error, "ImageNotFoundException", "RepositoryNotFoundException")) return false;
+      if (error instanceof ImageNotFoundException) return false;
+      if (error instanceof RepositoryNotFoundException) return false;
       throw error;
     }
   };
