@@ -1,10 +1,12 @@
 /** `npm run bench`: what the parts cost, measured side by side in one run. Under a minute. */
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
+import type { RotationCost } from "../test/simulation/rotations/measure.ts";
 import { type BundleMeasure, measureBundles } from "./bundles.ts";
 import { type Measured, measureEndpoint } from "./endpoint.ts";
 import { type FailoverBench, measureFailovers } from "./failovers.ts";
 import { type Course, measureOverhead, type Overhead } from "./overhead.ts";
+import { measureRotations, rotationRows } from "./rotations.ts";
 import { measureStorm, type StormMeasure } from "./storm.ts";
 
 interface Bench {
@@ -14,6 +16,7 @@ interface Bench {
   failovers: FailoverBench;
   overhead: Overhead;
   storm: StormMeasure;
+  rotations: RotationCost[];
   seconds: number;
 }
 
@@ -29,6 +32,8 @@ const measure = async (tell: (line: string) => void): Promise<Bench> => {
   const overhead = await measureOverhead();
   tell("ringing a thousand alarms at once …");
   const storm = await measureStorm({ alarms: 1000, resources: 50 });
+  tell("rotating a secret of each kind …");
+  const rotations = await measureRotations();
   return {
     machine: {
       node: process.version,
@@ -40,6 +45,7 @@ const measure = async (tell: (line: string) => void): Promise<Bench> => {
     failovers,
     overhead,
     storm,
+    rotations,
     seconds: Math.round((performance.now() - began) / 1000),
   };
 };
@@ -151,6 +157,9 @@ const printed = ({ machine, bundles, endpoint, failovers, overhead, ...bench }: 
     "",
     "A storm of alarms, in virtual time",
     stormLines(bench.storm),
+    "",
+    "One rotation of each kind on modelled times, fleets of both regions replaced for each",
+    table(rotationRows(bench.rotations, bundles)),
     "",
     `Measured in ${bench.seconds} s. Machines are noisy: compare the lines of one run with each other,`,
     "and processor time, not wall time, between runs.",

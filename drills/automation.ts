@@ -5,6 +5,7 @@ import { keyIn, names } from "./names.ts";
 import type { Platform, Site } from "./platform.ts";
 import { deployRemediation, repairsOf } from "./remediation.ts";
 import { rotationsOf } from "./rotation-functions.ts";
+import { restoreTestsOf } from "./verification-functions.ts";
 
 /** The functions of Nightshift, by name, region and link, as `stacks/` will declare them for AWS. */
 export const functionsOf = (
@@ -31,6 +32,7 @@ export const functionsOf = (
     slack(home.region, common),
     ...repairsOf(platform, common),
     ...rotationsOf(platform, common),
+    ...restoreTestsOf(platform, common),
   ];
 };
 
@@ -76,7 +78,7 @@ const database = (site: Site, common: Common): FunctionDefinition => ({
   name: "database",
   region: site.region,
   entry: "functions/database/handler.ts",
-  timeoutSeconds: 30,
+  timeoutSeconds: 60,
   environment: {
     ...common,
     ...links({
@@ -244,6 +246,8 @@ const slack = (region: string, common: Common): FunctionDefinition => ({
     ...links({
       ...tables,
       FailoverFunction: { name: "failover" },
+      VerificationFunction: { name: "verification" },
+      RotationFunction: { name: "rotation" },
       SlackSecret: { arn: names.secrets.slack },
     }),
   },

@@ -10,7 +10,8 @@ export const buildCaches = async (
   cloud: Cloud,
   { regions: { primary, standby }, sizes }: Config,
   token: string,
-): Promise<void> => {
+): Promise<Record<string, { host: string; port: number }>> => {
+  const addresses: Record<string, { host: string; port: number }> = {};
   for (const region of [primary, standby]) {
     await cloud.caches.establish(region, {
       ReplicationGroupId: names.cache,
@@ -18,6 +19,7 @@ export const buildCaches = async (
       NumCacheClusters: sizes.cache.nodes,
       AuthToken: token,
     });
+    addresses[region] = await addressIn(cloud, region);
   }
   await cloud.ask("secrets-manager", "CreateSecret", primary, {
     Name: names.cacheSecret,
@@ -26,22 +28,31 @@ export const buildCaches = async (
     KmsKeyId: keyIn(primary, "secrets"),
     AddReplicaRegions: [{ Region: standby, KmsKeyId: keyIn(standby, "secrets") }],
   });
+  return addresses;
+};
+
+const addressIn = async (cloud: Cloud, region: string): Promise<{ host: string; port: number }> => {
+  const { ReplicationGroups } = await cloud.ask<{ ReplicationGroups: Group[] }>(
+    "elasticache",
+    "DescribeReplicationGroups",
+    region,
+    { ReplicationGroupId: names.cache },
+  );
+  const endpoint = ReplicationGroups[0]?.NodeGroups[0]?.PrimaryEndpoint;
+  if (!endpoint) throw new Error(`the cache in ${region} has no endpoint`);
+  return { host: endpoint.Address, port: endpoint.Port };
 };
 
 /** REDIS_URL of an instance that boots in `region` now: the region's own cache, and the current token. */
 export const cacheUrl = async (cloud: Cloud, region: string): Promise<string> => {
-  const [{ SecretString }, { ReplicationGroups }] = await Promise.all([
+  const [{ SecretString }, { host, port }] = await Promise.all([
     cloud.ask<{ SecretString: string }>("secrets-manager", "GetSecretValue", region, {
       SecretId: names.cacheSecret,
     }),
-    cloud.ask<{ ReplicationGroups: Group[] }>("elasticache", "DescribeReplicationGroups", region, {
-      ReplicationGroupId: names.cache,
-    }),
+    addressIn(cloud, region),
   ]);
   const { token } = JSON.parse(SecretString) as { token: string };
-  const endpoint = ReplicationGroups[0]?.NodeGroups[0]?.PrimaryEndpoint;
-  if (!endpoint) throw new Error(`the cache in ${region} has no endpoint`);
-  return `rediss://:${encodeURIComponent(token)}@${endpoint.Address}:${endpoint.Port}/0`;
+  return `rediss://:${encodeURIComponent(token)}@${host}:${port}/0`;
 };
 
 interface Group {

@@ -16,12 +16,15 @@ export interface Image {
   secret(): string;
 }
 
+/** The file with the authority of the caches. */
+export const authoritiesIn = (folder: string): string => join(folder, "authorities.pem");
+
 export const image = async (
   folder: string,
   authority: string,
   secret: () => string,
 ): Promise<Image> => {
-  const authorities = join(folder, "authorities.pem");
+  const authorities = authoritiesIn(folder);
   await writeFile(authorities, authority);
   return { entry: await bundleLedger(folder), authorities, secret };
 };

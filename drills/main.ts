@@ -14,8 +14,18 @@ import { repairsLive } from "./repairs-live.ts";
 import { repairSummary, writeRepairs } from "./repairs-report.ts";
 import { isOfStorm } from "./repairs-scene.ts";
 import { allHeld, exitCodeOf, summaryOf, writeReport } from "./report.ts";
+import { drillRotation, rotation } from "./rotation.ts";
+import { rotationClosing } from "./rotation-closing.ts";
+import { rotationLive } from "./rotation-live.ts";
+import { hurry, rotating } from "./rotation-platform.ts";
+import { rotationSummary } from "./rotation-report.ts";
 import { scenarioNamed, scenarios } from "./scenarios.ts";
 import { type Status, type Terminal, terminal } from "./terminal.ts";
+import { drillVerification, verification } from "./verification.ts";
+import { verificationClosing } from "./verification-closing.ts";
+import { verificationLive } from "./verification-live.ts";
+import { verifying } from "./verification-platform.ts";
+import { verificationSummary } from "./verification-report.ts";
 import { buildWorld, type DrillWorld, type WorldOptions } from "./world.ts";
 
 const reports = fileURLToPath(new URL("../.nightshift/reports", import.meta.url));
@@ -24,7 +34,7 @@ const reports = fileURLToPath(new URL("../.nightshift/reports", import.meta.url)
 const transfersPerSecond = 3;
 
 /** What `npm run drill -- <name>` knows: moves of the platform, and repairs where it is. */
-const known = [...scenarios, repairs];
+const known = [...scenarios, repairs, rotation, verification];
 
 const main = async (): Promise<number> => {
   const given = drillArguments(process.argv.slice(2), known);
@@ -41,6 +51,8 @@ interface Play {
   needs: Partial<WorldOptions>;
   /** Whether an event is told like any other; one of a storm is only counted. */
   isTold?(event: { detail: Record<string, unknown> }): boolean;
+  /** Sees every line that a function logs. */
+  onLine?(line: string): void;
   people: readonly Script[];
   /** Gives the exit code. */
   play(world: DrillWorld, seen: Recorder, interrupted: Promise<never>): Promise<number>;
@@ -50,8 +62,7 @@ const drill = async (given: DrillArguments): Promise<number> => {
   const { scenario, seed, speed, json } = given;
   // With --json standard output belongs to the one object that is printed at the end.
   const stream = json ? process.stderr : process.stdout;
-  const { screen, needs, isTold, people, play } =
-    scenario === repairs.name ? repairPlay(given, stream) : movePlay(given, stream);
+  const { screen, needs, isTold, onLine, people, play } = playOf(scenario)(given, stream);
   const interruption = interruptions();
   let world: DrillWorld | undefined;
   try {
@@ -64,7 +75,10 @@ const drill = async (given: DrillArguments): Promise<number> => {
       speed,
       transfersPerSecond,
       ...needs,
-      log: (line) => seen?.line(line),
+      log: (line) => {
+        onLine?.(line);
+        seen?.line(line);
+      },
       onError: interruption.fail,
       observe: {
         before: (...call) => seen?.observe.before(...call),
@@ -142,6 +156,66 @@ const repairPlay = (given: DrillArguments, stream: NodeJS.WriteStream): Play => 
       return allHeld(written.checks) ? 0 : 1;
     },
   };
+};
+
+const verificationPlay = (given: DrillArguments, stream: NodeJS.WriteStream): Play => {
+  const { seed, speed, json } = given;
+  const status = verificationLive(operatorsConfig.regions.primary, verification.acts);
+  const screen = screenFor(given, stream, false, status);
+  return {
+    screen,
+    needs: { repairs: false, configured: verifying },
+    people: [],
+    play: async (world, seen, interrupted) => {
+      const running = drillVerification(world, seen, {
+        seed,
+        speed,
+        directory: folderOf(given),
+        onSample: screen.sample,
+        onAct: ({ title }, atMilliseconds) => status.act(title, atMilliseconds),
+        onFirst: screen.incident,
+      });
+      const report = await Promise.race([running, interrupted]);
+      screen.end((...space) => verificationClosing(report, ...space));
+      if (json) process.stdout.write(`${JSON.stringify(verificationSummary(report))}\n`);
+      return allHeld(report.checks) ? 0 : 1;
+    },
+  };
+};
+
+const rotationPlay = (given: DrillArguments, stream: NodeJS.WriteStream): Play => {
+  const { seed, speed, json } = given;
+  const status = rotationLive(operatorsConfig.regions.primary, rotation.acts);
+  const screen = screenFor(given, stream, false, status);
+  const logged: string[] = [];
+  return {
+    screen,
+    // Logins are what is looked at, and each of them takes the machine more than a transfer does.
+    needs: { repairs: false, configured: rotating, hurryWarmups: hurry, transfersPerSecond: 1 },
+    onLine: (line) => void logged.push(line),
+    people: rotation.people,
+    play: async (world, seen, interrupted) => {
+      const running = drillRotation(world, seen, {
+        seed,
+        speed,
+        logged,
+        directory: folderOf(given),
+        onSample: screen.sample,
+        onAct: ({ title }, atMilliseconds) => status.act(title, atMilliseconds),
+        onFirst: screen.incident,
+      });
+      const report = await Promise.race([running, interrupted]);
+      screen.end((...space) => rotationClosing(report, ...space));
+      if (json) process.stdout.write(`${JSON.stringify(rotationSummary(report))}\n`);
+      return allHeld(report.checks) ? 0 : 1;
+    },
+  };
+};
+
+const playOf = (scenario: string): typeof movePlay => {
+  if (scenario === repairs.name) return repairPlay;
+  if (scenario === rotation.name) return rotationPlay;
+  return scenario === verification.name ? verificationPlay : movePlay;
 };
 
 const screenFor = (

@@ -14,6 +14,8 @@ export interface Site extends DatabaseSite {
   /** Names of the zones that instances are in. */
   zones: string[];
   roleRule: string;
+  /** Where the region's cache answers; undefined on a platform without caches. */
+  cache?: { host: string; port: number } | undefined;
 }
 
 /** A region's database and who may come in. */
@@ -75,7 +77,8 @@ export const buildPlatform = async (cloud: Cloud, ground: Ground): Promise<Platf
   };
   const databases = await buildDatabases(cloud, ground, passwords, groups);
   await buildSecrets(cloud, ground, passwords, databases.home);
-  if (ground.cacheToken !== undefined) await buildCaches(cloud, config, ground.cacheToken);
+  const { cacheToken } = ground;
+  const caches = cacheToken === undefined ? {} : await buildCaches(cloud, config, cacheToken);
   for (const [side, region] of [
     ["home", primary],
     ["standby", standby],
@@ -84,7 +87,8 @@ export const buildPlatform = async (cloud: Cloud, ground: Ground): Promise<Platf
   }
   const site = async (region: string, side: "home" | "standby"): Promise<Site> => {
     const front = await buildFront(cloud, ground, region, region === primary);
-    return { region, ...front, ...groups[side], ...databases[side] };
+    const cache = caches[region];
+    return { region, ...front, ...groups[side], ...databases[side], cache };
   };
   const platform = {
     config,

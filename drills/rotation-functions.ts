@@ -1,5 +1,5 @@
 import type { FunctionDefinition } from "../local/lambda/host.ts";
-import { usualOverlap } from "../shared/config-rotation.ts";
+import { longestOverlapSeconds } from "../shared/config-rotation.ts";
 import { names } from "./names.ts";
 import type { Platform, Site } from "./platform.ts";
 
@@ -45,7 +45,7 @@ const rotation = (site: Site, common: Record<string, string>): FunctionDefinitio
           logins: names.roles,
           ownerSecret: rotated.owner,
         },
-        cache: { group: names.cache, host: "127.0.0.1", port: 6379 },
+        cache: { group: names.cache, host: "127.0.0.1", port: 6379, ...site.cache },
         retirement: "retirement",
       },
     }),
@@ -54,14 +54,14 @@ const rotation = (site: Site, common: Record<string, string>): FunctionDefinitio
 
 const retirement = (
   { region }: Site,
-  deadlineSeconds: number,
+  longestSeconds: number,
   common: Record<string, string>,
 ): FunctionDefinition => ({
   name: "retirement",
   region,
   entry: "functions/retirement/handler.ts",
   timeoutSeconds: 300,
-  durable: { executionTimeoutSeconds: (Math.ceil(deadlineSeconds / 3600) + 2) * 3600 },
+  durable: { executionTimeoutSeconds: (Math.ceil(longestSeconds / 3600) + 2) * 3600 },
   environment: {
     ...common,
     ...resources({
@@ -77,9 +77,9 @@ export const rotationsOf = (
   { home, standby, config }: Platform,
   common: Record<string, string>,
 ): FunctionDefinition[] => {
-  const { deadlineSeconds = usualOverlap.deadlineSeconds } = config.rotation ?? {};
+  const longestSeconds = longestOverlapSeconds(config.rotation);
   return [home, standby].flatMap((site) => [
     rotation(site, common),
-    retirement(site, deadlineSeconds, common),
+    retirement(site, longestSeconds, common),
   ]);
 };

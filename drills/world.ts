@@ -33,7 +33,7 @@ import { grantFirst } from "../shared/lease.ts";
 import { keepProof, type Proof } from "../shared/proof.ts";
 import { seededRandom } from "../shared/random.ts";
 import { deployAutomation, functionsOf } from "./automation.ts";
-import { image, launch } from "./instances.ts";
+import { authoritiesIn, image, launch } from "./instances.ts";
 import { names, tablesIn } from "./names.ts";
 import { buildPlatform, type DatabaseSite, type Platform } from "./platform.ts";
 import { smaller } from "./sizes.ts";
@@ -50,6 +50,8 @@ export interface WorldOptions {
   policy?: Partial<Config["failover"]>;
   /** What else differs from the operator's file; not checked again, so it may go beyond its bounds. */
   configured?(config: Config): Config;
+  /** How many times sooner than asked for a replaced instance has warmed up; 1 when left out. */
+  hurryWarmups?: number;
   /** False for a platform without alarms and repairs: AWS's own services publish no metrics then. */
   repairs?: boolean;
   /** Every line that a function logs. */
@@ -104,6 +106,7 @@ const build = async (options: WorldOptions, stack: Stack) => {
     host,
     repairs: options.repairs !== false,
     slackUrl: ground.slackUrl,
+    authorities: authoritiesIn(ground.folder),
     endpoint: endpoints.get(config.regions.standby) ?? "",
   });
   const door = await listenForUrl(
@@ -233,6 +236,7 @@ const raiseCloud = async (options: WorldOptions, ground: Ground, stack: Stack) =
       tables: tablesIn(primary, standby, witness),
       identities: identitiesOf(config),
       hurryDatabases: () => late.databasesHurry,
+      hurryWarmups: () => options.hurryWarmups ?? 1,
       onError,
       publishesMetrics: options.repairs !== false,
       endpoint: { faults: strikes, onBug: onError, ...(observe ? { observe } : {}) },
@@ -300,7 +304,9 @@ const jobs = [
   "retirement",
   "rotation",
   "slack",
+  "sweep",
   "triage",
+  "verification",
 ];
 const entries = jobs.map((job) => `functions/${job}/handler.ts`);
 
@@ -358,13 +364,22 @@ const startAutomation = async (
   ground: {
     host: ReturnType<typeof workerHost>;
     slackUrl: string;
+    authorities: string;
     endpoint: string;
     repairs: boolean;
   },
 ): Promise<FunctionDefinition[]> => {
-  const common = { SLACK_API_URL: ground.slackUrl, SLACK_ANSWER_SECONDS: "60" };
+  const common = {
+    SLACK_API_URL: ground.slackUrl,
+    SLACK_ANSWER_SECONDS: "60",
+    // On AWS the authority of the caches is one that every system knows.
+    NODE_EXTRA_CA_CERTS: ground.authorities,
+  };
   // Started before the clock of the schedules runs, so that nobody waits for a process.
-  await Promise.all(functionsOf(platform, common).map(ground.host.warm));
+  const awake = functionsOf(platform, common).filter(
+    ({ name }) => !/^(verification|sweep)$/.test(name),
+  );
+  await Promise.all(awake.map(ground.host.warm));
   const { standby, home } = platform;
   const table = coordinationFrom(standby.region, ground.endpoint, platform.config);
   const now = Math.floor(aws.surroundings.timeline.now());

@@ -26,6 +26,18 @@ export const usualOverlap = {
   sessionSeconds: 1_209_600,
 } as const;
 
+/**
+ * The longest that old and new may both be valid, in seconds: everything up to the deadline, and then the
+ * sessions that the old key of a signing ring has signed.
+ */
+export const longestOverlapSeconds = ({
+  deadlineSeconds = usualOverlap.deadlineSeconds,
+  sessionSeconds = usualOverlap.sessionSeconds,
+}: {
+  deadlineSeconds?: number | undefined;
+  sessionSeconds?: number | undefined;
+} = {}): number => deadlineSeconds + sessionSeconds;
+
 /** How an old secret loses its validity. */
 export const rotationSchema = z.optional(
   z.strictObject({
@@ -38,7 +50,9 @@ export const rotationSchema = z.optional(
      * key stays after the next one signs; two weeks when left out, as Django's SESSION_COOKIE_AGE.
      */
     sessionSeconds: z.optional(seconds(60, 7_776_000)),
-    /** By the secret. What is left out is rotated when somebody asks for it, and by no clock. */
+    /** How many others have to approve a rotation that somebody asks for; none when left out. */
+    approvals: z.optional(z.int().check(z.gte(0), z.lte(5))),
+    /** By the secret. What is left out is rotated when somebody asks for it, or after a thousand days. */
     schedules: z.optional(
       z.strictObject({
         owner: z.optional(schedule),

@@ -184,6 +184,10 @@ const propagated = async (work: Work, what: string): Promise<Ending | undefined>
   );
   const since = await steps.step(`since ${what}`, async () => Math.floor(ports.clock.now()));
   for (const region of ports.regions) {
+    // In a step of its own: a replay has to come by the same number of slices.
+    const seconds = await steps.step(`time for ${what} in ${region}`, async () =>
+      Math.ceil(Math.min(left(work), fleetSeconds)),
+    );
     const found = await ensure<Fleet>(steps, ports.clock, {
       name: `${what}: fleet of ${region}`,
       observe: () => ports.fleet(region, since),
@@ -191,7 +195,7 @@ const propagated = async (work: Work, what: string): Promise<Ending | undefined>
       due: ({ status }) => status !== "under-way",
       act: () => ports.replaceFleet(region),
       within: {
-        seconds: Math.ceil(Math.min(left(work), fleetSeconds)),
+        seconds,
         everySeconds: 20,
         actAgainAfterSeconds: 300,
       },

@@ -97,7 +97,10 @@ const otherThan = (runtime: Runtime): string => {
 /** The event of Secrets Manager has the ARN, which ends in a hyphen and six characters of its own. */
 const registeredIn = ({ secrets }: RotatedLink, secret: string): Registered | undefined => {
   const [, named = secret] = /^arn:[^:]+:secretsmanager:[^:]+:\d+:secret:(.+)$/.exec(secret) ?? [];
-  const found = secrets.find(({ name }) => named === name || named.slice(0, -7) === name);
+  // People name what is rotated by its kind, of which there is one each.
+  const found = secrets.find(
+    ({ name, kind }) => named === name || named.slice(0, -7) === name || secret === kind,
+  );
   const kind = kinds.find(({ name }) => name === found?.kind);
   return found && kind && { name: found.name, scope: found.scope, kind };
 };

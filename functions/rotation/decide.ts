@@ -31,7 +31,12 @@ export const question = z.discriminatedUnion("do", [
    */
   z.strictObject({ do: z.literal("login"), ...about, digest: z.nullable(z.string()) }),
   /** Recognises a rotation that got stuck and mends it, or begins one. */
-  z.strictObject({ do: z.literal("begin"), ...about, reason: z.string(), by: z.string() }),
+  z.strictObject({
+    ...{ do: z.literal("begin"), ...about, reason: z.string(), by: z.string() },
+    mode: z.optional(z.enum(["usual", "compromise"])),
+  }),
+  /** What a rotation would find, and what forbids it: changes nothing. */
+  z.strictObject({ do: z.literal("look"), ...about }),
 ]);
 export type Question = z.infer<typeof question>;
 

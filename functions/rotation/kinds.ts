@@ -1,5 +1,6 @@
 import type { Refusal } from "../../shared/outcome.ts";
 import type { Random } from "../../shared/random.ts";
+import type { RotationLook } from "../../shared/rotation-order.ts";
 import type { CachePort } from "./cache.ts";
 import type { Credential, Logins } from "./logins.ts";
 
@@ -17,7 +18,9 @@ export type SecretValue = Record<string, unknown>;
  * What a step found or did, in a sentence; or why it did not do it. `idle` is the login that the value
  * proven has put out of use; `restSeconds`, for how long what the old one has made is still shown.
  */
-export type Told = { did: string; idle?: string; restSeconds?: number } | { refused: Refusal };
+export type Told =
+  | { did: string; idle?: string; restSeconds?: number; seen?: RotationLook }
+  | { refused: Refusal };
 
 export const did = (text: string): Told => ({ did: text });
 export const refuse = (code: string, reason: string): { refused: Refusal } => ({

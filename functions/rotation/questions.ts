@@ -5,6 +5,7 @@ import type { Question } from "./decide.ts";
 import { holderOf, judgeStuck } from "./decide.ts";
 import type { SecretValue, Told } from "./kinds.ts";
 import { did, refuse } from "./kinds.ts";
+import { look } from "./looking.ts";
 import type { Work } from "./rotation.ts";
 import { carryOn } from "./rotation.ts";
 
@@ -29,6 +30,8 @@ export const answerQuestion = (work: Work, question: Question): Promise<Told> =>
       return login(work, question.digest);
     case "begin":
       return begin(work, question);
+    case "look":
+      return look(work);
   }
 };
 
@@ -143,8 +146,12 @@ const meantBy = async (
 /** Mends what a rotation that failed has left, and begins one or has that one go on. */
 const begin = async (
   work: Work,
-  { by, reason }: Extract<Question, { do: "begin" }>,
+  { by, reason, mode }: Extract<Question, { do: "begin" }>,
 ): Promise<Told> => {
+  if (mode === "compromise") {
+    const how = "Begin it without that word, and end the old value's sessions by hand.";
+    return refuse("not-built", `A rotation without overlap cannot be done yet. ${how}`);
+  }
   const { ports, run, name, token, scope } = work;
   const before = await ports.readFlight(scope);
   if (before?.phase === "overlap") return carriedOn(work, before, by);

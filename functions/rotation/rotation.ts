@@ -175,9 +175,8 @@ export const carryOn = async (
   return again > 0;
 };
 
-/** Why nothing may be begun at the moment. Read before each change. */
-const unlessFree = async (work: Work): Promise<Refusal | undefined> => {
-  const { ports, run, name, token, scope } = work;
+/** Why nothing may be begun at the moment, whoever is at work on the same thing. Changes nothing. */
+export const forbidden = async ({ ports, name }: Work): Promise<Refusal | undefined> => {
   const paused = whilePaused(await ports.readPause());
   if (paused) return paused;
   // Another rotation is kept apart below, by what it holds.
@@ -185,8 +184,14 @@ const unlessFree = async (work: Work): Promise<Refusal | undefined> => {
   if (frozen) return frozen;
   const repair = await ports.repairUnderWay();
   if (repair) return { code: "repair", reason: `${repair} is at work: one change at a time.` };
-  const replicas = judgeReplicas(await ports.describe(name));
-  if (replicas) return replicas;
+  return judgeReplicas(await ports.describe(name));
+};
+
+/** Why nothing may be begun at the moment. Read before each change. */
+const unlessFree = async (work: Work): Promise<Refusal | undefined> => {
+  const { ports, run, name, token, scope } = work;
+  const refused = await forbidden(work);
+  if (refused) return refused;
   const taken = await ports.takeFlight({ scope, run, secret: name, token });
   if ("refused" in taken) {
     const flight = await ports.readFlight(scope);

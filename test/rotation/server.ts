@@ -14,7 +14,7 @@ const failure = (code: string, message: string) => Object.assign(new Error(messa
 const asked = new Map<string, boolean>();
 
 /** Whether a server that keeps `verifier` takes `password`, as PostgreSQL checks it: RFC 5802. */
-const takes = (verifier: string, password: string): boolean => {
+export const takes = (verifier: string, password: string): boolean => {
   const question = `${verifier} ${password}`;
   const known = asked.get(question) ?? check(verifier, password);
   asked.set(question, known);

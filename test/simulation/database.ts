@@ -4,6 +4,7 @@ import type { ModelledSession } from "../../local/postgres/session.ts";
 import { DatabaseError } from "../../local/postgres/session.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Connect } from "../../shared/runtime.ts";
+import { entered, rotationRows } from "./entering.ts";
 import { sessionRows } from "./sessions.ts";
 
 type Row = Record<string, unknown>;
@@ -26,20 +27,23 @@ export const modelledConnect =
   async ({ host, port, user, password }) => {
     const id = engine.at({ host, port });
     if (!id) throw new Error(`nothing listens on ${host}:${port}`);
-    const session = engine.session(id, { user, password, from, application: "nightshift" });
+    const session = entered(engine, id, { user, password, from, application: "nightshift" });
     if (session instanceof DatabaseError) {
       // Nothing answers: the caller's own connect timeout has to pass.
       if (session.code === "ETIMEDOUT") await clock.sleep(4000);
       throw session;
     }
     let named: Named = { roles: [], epoch: 0 };
+    const changing = { login: "", verifier: "" };
     return {
       query: async (text, values = []) => {
         if (text === statements.nameRoles.text) {
           named = { roles: String(values[0]).split(","), epoch: Number(values[1]) };
           return { rows: [] };
         }
-        const rows = sessionRows(session, clock.now(), user, text, values);
+        const rows =
+          sessionRows(session, clock.now(), user, text, values) ??
+          rotationRows(session, user, changing, text, values);
         return { rows: rows ?? perform(session, named, text, values) };
       },
       end: async () => session.end(),

@@ -9,6 +9,7 @@ import type { ModelledEngine } from "../../local/postgres/modelled.ts";
 import { DatabaseError, type ModelledSession } from "../../local/postgres/session.ts";
 import type { Random } from "../../shared/random.ts";
 import type { Web } from "../../shared/web.ts";
+import { entered } from "./entering.ts";
 
 /** The application comes in while the security group lets it; Nightshift has a group of its own. */
 export const admits = (aws: Cloud, site: DatabaseSite | undefined, user: string): boolean => {
@@ -71,7 +72,7 @@ export const launchLedger = async (
   /** A broken session is dropped and the next request opens another, as a pool does. */
   const using = async <T>(act: (open: ModelledSession) => T): Promise<T> => {
     if (!session) {
-      const opened = engine.session(site.engineId, {
+      const opened = entered(engine, site.engineId, {
         user,
         from: site.region,
         ...(password === undefined ? {} : { password }),
@@ -86,7 +87,7 @@ export const launchLedger = async (
       throw error;
     }
   };
-  return modelledLedger({
+  const ledger = modelledLedger({
     identity: { region: site.region, instanceId },
     user,
     newId: random.id,
@@ -96,4 +97,12 @@ export const launchLedger = async (
       ready: () => using((open) => open.read("nightshift.schema") !== "never"),
     },
   });
+  return {
+    ...ledger,
+    stop: async () => {
+      await ledger.stop();
+      // An instance that is gone holds no connection.
+      session?.end();
+    },
+  };
 };

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import type { Facts } from "./evidence.ts";
 import { type Breach, breaches } from "./invariants.ts";
 import { mainRepairs, repairsUsage } from "./repairs/main.ts";
+import { mainRotations, rotationsUsage } from "./rotations/main.ts";
 import type { Kind } from "./scenario.ts";
 import { calm, calmMove, simulate } from "./simulate.ts";
 
@@ -104,11 +105,14 @@ const run = async (wanted: Wanted): Promise<number> => {
 };
 
 const given = process.argv.slice(2);
-const wanted = given.includes("--repairs") ? undefined : parse(given);
-if (wanted === undefined) {
+const isNight = given.includes("--repairs") || given.includes("--rotations");
+const wanted = isNight ? undefined : parse(given);
+if (given.includes("--rotations")) {
+  process.exitCode = await mainRotations(given);
+} else if (wanted === undefined) {
   process.exitCode = await mainRepairs(given);
 } else if (typeof wanted === "string") {
-  process.stderr.write(`${wanted}\n${usage}\n${repairsUsage}\n`);
+  process.stderr.write(`${wanted}\n${usage}\n${repairsUsage}\n${rotationsUsage}\n`);
   process.exitCode = 2;
 } else {
   process.exitCode = await run(wanted);

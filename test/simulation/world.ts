@@ -100,6 +100,10 @@ export interface WorldOptions {
   wire?: boolean;
   /** Sees the calls that do not. */
   onDirect?(call: DirectCall): void;
+  /** What differs from the configuration that functions have otherwise. */
+  configured?(config: Config): Config;
+  /** Whether there are caches: instances here use none. */
+  caches?: boolean;
   /** Whether readiness is looked at: left out of most stories, since a look is thirty calls. */
   looks?: boolean;
   /** Whether the platform publishes metrics each minute: only stories about alarms on them need any. */
@@ -231,6 +235,8 @@ const newStage = (options: WorldOptions) => {
     bugs: [] as unknown[],
     secrets: [place.botToken, place.signingSecret],
     latency: options.latencyMilliseconds,
+    config: options.configured?.(config) ?? config,
+    hasCaches: options.caches === true,
   };
 };
 
@@ -241,7 +247,7 @@ const sharesOf = ({ seed, sameTimes }: WorldOptions): Partial<Shares> => {
 
 /** The process of one execution environment. */
 const runtimeOf = (
-  { timeline, random, engine, channel, lines, latency, there }: Stage,
+  { timeline, random, engine, channel, lines, latency, there, config: given }: Stage,
   definition: FunctionDefinition,
   killed: AbortSignal,
   environment: string,
@@ -256,8 +262,13 @@ const runtimeOf = (
       resolve: untilKilled(killed, web.resolve),
       request: untilKilled(killed, web.request),
     },
-    config,
+    config: given,
     write: (line) => void (killed.aborted || lines.push(line)),
+    authenticate: async (_cache, token) => {
+      const { tokens, withoutToken } = there().caches.tokensOf(definition.region, names.cache);
+      const isIn = token === null ? withoutToken : tokens.includes(token);
+      return isIn ? { is: "in" } : { is: "refused", why: "WRONGPASS" };
+    },
     connect: async (target) => {
       if (latency) await timeline.sleep(latency());
       const session = await modelledConnect(engine, definition.region, clock)(target);
@@ -331,8 +342,9 @@ const raiseCloud = async (stage: Stage, options: WorldOptions) => {
   return { aws, strikes };
 };
 
-const groundOf = ({ random, engine, sites, place, secrets }: Stage) => ({
+const groundOf = ({ random, engine, sites, place, secrets, hasCaches }: Stage) => ({
   config,
+  ...(hasCaches ? { cacheToken: "planted-token-of-the-caches-0123456789" } : {}),
   port: 80,
   onDatabase: (site: DatabaseSite) => void sites.set(site.region, site),
   password: () => {
