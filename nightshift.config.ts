@@ -76,7 +76,7 @@ export default defineConfig({
   },
   // Every alarm goes there as well, and so does what Slack could not be told.
   alerts: { emails: ["night@example.com"] },
-  // By the clock, in UTC. What is not named here is rotated when somebody asks for it.
+  // By the clock, in UTC. What is not named is rotated when asked for, or after 1000 days.
   rotation: { schedules: { database: { everyMonths: 1, day: 5, hour: 2 } } },
   slack: {
     workspace: "T0NIGHTSHIFT",

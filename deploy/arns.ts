@@ -1,6 +1,9 @@
 /** The account that recordings are made in. */
 export const account = "123456789012";
 
+/** Its replicas have the same id: "Multi-Region keys in AWS KMS". */
+export const multiRegionKey = "mrk-11111111222243338444555555555555";
+
 /** A resource's part of its ARN, after `arn:aws:<service>:<region>:<account>:`. */
 const shapes: Readonly<Record<string, readonly [service: string, rest: (id: string) => string]>> = {
   "aws:acm/certificate:Certificate": [
@@ -19,7 +22,7 @@ const shapes: Readonly<Record<string, readonly [service: string, rest: (id: stri
   "aws:ec2/securityGroup:SecurityGroup": ["ec2", (id) => `security-group/sg-${id}`],
   "aws:ecr/repository:Repository": ["ecr", (id) => `repository/${id}`],
   "aws:kms/key:Key": ["kms", () => "key/11111111-2222-4333-8444-555555555555"],
-  "aws:kms/replicaKey:ReplicaKey": ["kms", () => "key/mrk-11111111222243338444555555555555"],
+  "aws:kms/replicaKey:ReplicaKey": ["kms", () => `key/${multiRegionKey}`],
   "aws:lambda/function:Function": ["lambda", (id) => `function:${id}`],
   "aws:lb/listener:Listener": [
     "elasticloadbalancing",

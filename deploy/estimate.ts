@@ -227,6 +227,12 @@ const byUse: ByUse[] = [
     what: "logs",
     because: "what is written, 0.50 a gigabyte",
   },
+  {
+    type: "aws:rds/subnetGroup:SubnetGroup",
+    what: "restore tests",
+    because:
+      "a db.t4g.medium and its storage for some two hours a night: 5 to 10 a month at 100 GB",
+  },
   { type: "aws:sqs/queue:Queue", what: "dead letters", because: "nothing while nothing fails" },
   { type: "aws:sns/topic:Topic", what: "alarm messages", because: "what is sent" },
 ];
@@ -252,7 +258,7 @@ const freeKinds = [
   /^aws:kms\/(alias|keyPolicy|grant):/,
   /^aws:lambda\/(alias|permission|functionEventInvokeConfig|functionUrl|provisionedConcurrencyConfig):/,
   /^aws:lb\/(listener|listenerRule|listenerCertificate|targetGroup|targetGroupAttachment):/,
-  /^aws:rds\/(subnetGroup|parameterGroup|optionGroup|proxyTarget|proxyDefaultTargetGroup|eventSubscription):/,
+  /^aws:rds\/(parameterGroup|optionGroup|proxyTarget|proxyDefaultTargetGroup|eventSubscription):/,
   /^aws:route53\/(record|keySigningKey|hostedZoneDnsSec):/,
   /^aws:s3\/(bucket[A-Z]\w*|bucketObjectv2|accountPublicAccessBlock):/,
   /^aws:scheduler\/scheduleGroup:/,

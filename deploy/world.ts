@@ -1,5 +1,5 @@
 /** What AWS would answer, as far as the stacks and SST's components read it. */
-import { account, arnFor } from "./arns.ts";
+import { account, arnFor, multiRegionKey } from "./arns.ts";
 
 interface Made {
   type: string;
@@ -125,6 +125,11 @@ export const outputsOf = ({ type, name, inputs }: Made, usual: string): Record<s
   };
 };
 
+const keyOf = (region: string, isMultiRegion: boolean) =>
+  isMultiRegion
+    ? { keyId: multiRegionKey, arn: `arn:aws:kms:${region}:${account}:key/${multiRegionKey}` }
+    : { keyId: "11111111-2222-4333-8444-555555555555" };
+
 const special = (
   type: string,
   id: string,
@@ -169,7 +174,8 @@ const special = (
     case "aws:elasticache/replicationGroup:ReplicationGroup":
       return { primaryEndpointAddress: `master.${id}.abcdef.${region}.cache.amazonaws.com` };
     case "aws:kms/key:Key":
-      return { keyId: "11111111-2222-4333-8444-555555555555" };
+    case "aws:kms/replicaKey:ReplicaKey":
+      return keyOf(region, type.includes("replica") || inputs.multiRegion === true);
     case "aws:acm/certificate:Certificate":
       return { domainValidationOptions: proofsOf(inputs) };
     case "aws:acm/certificateValidation:CertificateValidation":

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Override } from "../functions/failover/request.ts";
-import { type Age, ageOf } from "../functions/slack/backups.ts";
-import { commanded, runPattern } from "../functions/slack/decide.ts";
+import { type Age, ageOf, commanded, runPattern } from "../functions/slack/decide.ts";
+import { type RotateWords, rotateOf, rotateUsage } from "../functions/slack/rotate-words.ts";
 import { attemptPattern } from "../shared/incident.ts";
 import type { Move } from "../shared/move.ts";
 import { stageVariable } from "../shared/stage.ts";
@@ -10,6 +10,7 @@ import { stageVariable } from "../shared/stage.ts";
 export type Command =
   | { verb: "status" | "ack" | "repairs" | "rotations" | "backups" }
   | { verb: "verify-backup"; age: Age }
+  | { verb: "rotate"; words: RotateWords }
   | { verb: "repairs-ack"; playbook: string }
   | { verb: Move; reason: string; overrides: Override[] }
   | { verb: "pause" | "resume" | "rebuild"; reason: string }
@@ -26,6 +27,7 @@ export interface Names {
   function: string;
   /** Of restore tests. */
   verification: string;
+  rotation: string;
 }
 
 export interface OpsArguments {
@@ -63,8 +65,11 @@ export const usage = `Nightshift without Slack. Straight to the coordination tab
   npm run ops -- repairs                  what is done by itself when an alarm rings, and how well
   npm run ops -- repairs ack <playbook>   gives a playbook its automatic right back
   npm run ops -- rotations                which secrets are being rotated, and what forbids it now
+  npm run ops -- rotate <secret>          shows what would be done, and asks for a confirmation
+  npm run ops -- rotate <secret> dry-run  only shows it, and what forbids it now
+  npm run ops -- rotate <secret> compromise <reason>
   npm run ops -- backups                  whether the backups are known to restore, and since when
-  npm run ops -- verify-backup [random]   restores one now, apart from production; also of an instant
+  npm run ops -- verify-backup [random]   restores one now, apart from production
   npm run ops -- journal <run>            what a run saw, decided and did; the chain is verified
 
   A move takes accept:unknown-loss, accept:block-period and accept:readiness among its words, where
@@ -99,6 +104,7 @@ export const opsArguments = (
       // By its alias: a run that is under way goes on with the version that it began with.
       function: named(values.function ?? NIGHTSHIFT_FUNCTION, `${prefix}-failover:live`),
       verification: `${prefix}-verification:live`,
+      rotation: `${prefix}-rotation`,
     },
     json: values.json ?? false,
   };
@@ -124,6 +130,11 @@ const commandOf = (verb: string, words: string[]): Command => {
       return repairsOf(words);
     case "verify-backup":
       return verifyBackupOf(words);
+    case "rotate": {
+      const understood = rotateOf(words);
+      if (!understood) throw new UsageError(rotateUsage);
+      return { verb, words: understood };
+    }
     case "status":
     case "ack":
     case "rotations":
@@ -147,7 +158,9 @@ const only = (verb: string, words: string[], pattern: RegExp, what: string): str
 const verifyBackupOf = (words: string[]): Command => {
   const age = ageOf(words);
   if (age) return { verb: "verify-backup", age };
-  throw new UsageError("verify-backup takes nothing more, random, or a time such as 2026-11-22T03:00:00Z.");
+  throw new UsageError(
+    "verify-backup takes nothing more, random, or a time such as 2026-11-22T03:00:00Z.",
+  );
 };
 
 const repairsOf = (words: string[]): Command => {

@@ -37,6 +37,7 @@ export const station = async (runtime: Runtime, names: Names): Promise<Station> 
       SST_RESOURCE_JournalTable: JSON.stringify({ name: names.journal }),
       SST_RESOURCE_FailoverFunction: JSON.stringify({ name: names.function }),
       SST_RESOURCE_VerificationFunction: JSON.stringify({ name: names.verification }),
+      SST_RESOURCE_RotationFunction: JSON.stringify({ name: names.rotation }),
     },
   };
   return {

@@ -1,6 +1,6 @@
-import { type Age, lookAtBackups, orderVerification, verifyingText } from "../functions/slack/backups.ts";
+import { lookAtBackups, orderVerification, verifyingText } from "../functions/slack/backups.ts";
 import { orderCarryOn } from "../functions/slack/carry-on.ts";
-import { permission } from "../functions/slack/decide.ts";
+import { type Age, permission } from "../functions/slack/decide.ts";
 import {
   orderAbort,
   orderAcknowledgement,
@@ -12,6 +12,8 @@ import {
   wakeRun,
 } from "../functions/slack/orders.ts";
 import { type Given, keepRefusedAnswer, whyNotKept } from "../functions/slack/refused.ts";
+import { rotationTold } from "../functions/slack/rotate-told.ts";
+import type { RotateWords } from "../functions/slack/rotate-words.ts";
 import { lookAtRotations } from "../functions/slack/rotations.ts";
 import { isoSeconds } from "../shared/clock.ts";
 import type { Operator } from "../shared/config.ts";
@@ -70,6 +72,8 @@ export const operate = async (at: Station, command: Command): Promise<Told> => {
       return turnPause(at, operator, command.verb, command.reason);
     case "verify-backup":
       return verifyBackup(at, operator, command.age);
+    case "rotate":
+      return rotate(at, operator, command.words);
     case "repairs-ack":
       return giveRightBack(at, operator, command.playbook);
     case "ack":
@@ -133,6 +137,13 @@ const backups = async (at: Station): Promise<Told> => {
 const verifyBackup = async (at: Station, { user: by }: Operator, age: Age): Promise<Told> => {
   const begun = await orderVerification(at, { by, age });
   return { ok: true, lines: [verifyingText(begun)], data: { ...begun } };
+};
+
+const rotate = async (at: Station, { user }: Operator, words: RotateWords): Promise<Told> => {
+  const confirm = (said: string) => `npm run ops -- ${said}`;
+  const told = await rotationTold(at, words, user, confirm);
+  if ("refused" in told) return refusal(told.refused);
+  return { ok: true, lines: told.lines, data: { ...told.data } };
 };
 
 const giveRightBack = async (at: Station, { user }: Operator, playbook: string): Promise<Told> => {

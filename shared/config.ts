@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { count, matching, outside, type Problem, seconds, shown } from "./config-fields.ts";
 import { rotationSchema } from "./config-rotation.ts";
 import { quietContradictions, sizeBounds, sizes } from "./config-sizes.ts";
-import { verification } from "./config-verification.ts";
+import { verification, verificationContradictions } from "./config-verification.ts";
 import { regionPattern, strongConsistencySet } from "./regions.ts";
 
 // The small half of zod: 18 KB in a bundle and 5 ms to import, where the whole is 450 KB and 35 ms.
@@ -237,6 +237,7 @@ const contradictions = (config: Config): Problem[] => [
   ...quietContradictions(config.sizes),
   ...failoverContradictions(config),
   ...operatorContradictions(config),
+  ...verificationContradictions(config),
 ];
 
 const regionContradictions = (regions: Config["regions"]): Problem[] => {

@@ -1,10 +1,12 @@
 import type { Input } from "@pulumi/pulumi";
+import { overdueHoursOf } from "../shared/verification.ts";
 import { alarm } from "./alarm.ts";
 import { applicationAlarms } from "./alarms/application.ts";
 import { automationAlarms, backupsAlarm, readyAlarm } from "./alarms/automation.ts";
 import { connectionLimit } from "./alarms/connections.ts";
 import { dataAlarms } from "./alarms/data.ts";
 import { countRefusals, refusalsOf, tellEvents } from "./alarms/database-log.ts";
+import { verificationAlarms } from "./alarms/verification.ts";
 import type { Alerts } from "./alerts.ts";
 import { alerts } from "./alerts.ts";
 import type { Automation } from "./automation.ts";
@@ -48,6 +50,7 @@ export const alarms = (
       data: dataIn(stage, told, site),
       automation: [
         ...automationIn(told),
+        ...proofs(stage, told),
         ...(site === platform.home ? [forwarding(stage, told, regions.standby)] : []),
       ],
       takeover: [
@@ -69,6 +72,14 @@ export const alarms = (
     },
   ];
 };
+
+/** Whether backups are proven. */
+const proofs = (stage: Stage, told: Alerts): Alarm[] =>
+  verificationAlarms({
+    namespace: stage.metricNamespace,
+    region: told.region.name,
+    overdueHours: overdueHoursOf(stage.config),
+  }).map((each) => alarm(stage, told, each));
 
 const dataIn = (stage: Stage, told: Alerts, site: Site): Alarm[] => {
   countRefusals(stage, site);

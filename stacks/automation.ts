@@ -10,7 +10,9 @@ import { remediation } from "./jobs/remediation.ts";
 import { retirement } from "./jobs/retirement.ts";
 import { rotation } from "./jobs/rotation.ts";
 import { slack } from "./jobs/slack.ts";
+import { sweep } from "./jobs/sweep.ts";
 import { triage } from "./jobs/triage.ts";
+import { verification } from "./jobs/verification.ts";
 import type { Watch } from "./observers.ts";
 import { watchOf } from "./observers.ts";
 import type { Platform, Site } from "./platform.ts";
@@ -28,9 +30,11 @@ export interface Automation {
   watches: Record<string, Watch>;
   /** Where Slack sends requests: the standby region's door first, which no loss of home closes. */
   doors: { standby: Job; home: Job };
-  /** What operators start and wake without Slack, and what they only wake. */
+  /** What operators start and wake without Slack, what they only wake, and what they only start. */
   failovers: Job[];
   repairs: Job[];
+  restoreTests: Job[];
+  rotations: Job[];
 }
 
 /** Every function in the regions where it must run, and what sets it off. */
@@ -57,9 +61,14 @@ export const automation = (stage: Stage, regions: Regions, platform: Platform): 
   const rotations = both(platform, (site) => rotation(stage, platform, site, retirements.of(site)));
   rotated(stage, platform, rotations.of(home));
   const triages = both(platform, (site) => triage(stage, platform, site, repairs.of(site)));
-  const doors = both(platform, (site) =>
-    slack(stage, platform, site, { failovers: failovers.all, repairs: repairs.all }),
-  );
+  const { verifications, sweeps } = restoreTests(stage, platform, databases);
+  const directed = {
+    failovers: failovers.all,
+    repairs: repairs.all,
+    restoreTests: verifications.all,
+    rotations: rotations.all.map((each) => each.rotation),
+  };
+  const doors = both(platform, (site) => slack(stage, platform, site, directed));
   const canaries = [home.region, standby.region, regions.witness].map((region) =>
     canary(stage, platform, region),
   );
@@ -73,9 +82,11 @@ export const automation = (stage: Stage, regions: Regions, platform: Platform): 
     triages,
     doors,
     retirements,
+    verifications,
+    sweeps,
   ]
     .flatMap(({ all }) => all)
-    .concat(rotations.all.map(({ rotation }) => rotation))
+    .concat(directed.rotations)
     .concat(canaries);
   for (const region of Object.values(regions)) {
     schedules(stage, region, beatsOf(jobs.filter((each) => each.region === region)));
@@ -91,9 +102,19 @@ export const automation = (stage: Stage, regions: Regions, platform: Platform): 
       [standby.region.name]: watches.of(standby),
     },
     doors: { standby: doors.of(standby), home: doors.of(home) },
-    failovers: failovers.all,
-    repairs: repairs.all,
+    ...directed,
   };
+};
+
+const restoreTests = (stage: Stage, platform: Platform, databases: Both<Job>) => {
+  const verifications = both(platform, (site) => verification(stage, platform, site));
+  const sweeps = both(platform, (site) =>
+    sweep(stage, platform, site, {
+      database: databases.of(site),
+      verification: verifications.of(site),
+    }),
+  );
+  return { verifications, sweeps };
 };
 
 const beatsOf = (jobs: Job[]): Beat[] =>
@@ -102,8 +123,13 @@ const beatsOf = (jobs: Job[]): Beat[] =>
     return beat ? [{ job, ...beat }] : [];
   });
 
+interface Both<T> {
+  all: T[];
+  of(site: Site): T;
+}
+
 /** One for each region of the pair. */
-const both = <T>({ home, standby }: Platform, make: (site: Site, other: Site) => T) => {
+const both = <T>({ home, standby }: Platform, make: (site: Site, other: Site) => T): Both<T> => {
   const made = { home: make(home, standby), standby: make(standby, home) };
   return {
     all: [made.home, made.standby],

@@ -9,11 +9,13 @@ import type { Database } from "./database.ts";
 import { databases } from "./database.ts";
 import { certificates, regionalName, traffic } from "./dns.ts";
 import { databasePort } from "./groups.ts";
-import { keys } from "./keys.ts";
+import { evidenceKeys, keys } from "./keys.ts";
 import type { Network } from "./network.ts";
 import { network } from "./network.ts";
 import type { Keys, Platform, Secret, SecretName, Site } from "./platform.ts";
 import { databaseHost } from "./proxy.ts";
+import type { Quarantine } from "./quarantine.ts";
+import { quarantine } from "./quarantine.ts";
 import type { Region, Regions } from "./regions.ts";
 import type { Repository } from "./registry.ts";
 import { registry } from "./registry.ts";
@@ -35,6 +37,7 @@ export const platform = (stage: Stage, regions: Regions, zoneId: string): Platfo
   });
   const images = registry(stage, regions);
   const stores = storage(stage, regions);
+  const signing = evidenceKeys(stage, regions);
   const proven = certificates(stage, regions, zoneId);
   const fronts = (side: "home" | "standby", region: Region): Front => {
     const parts = {
@@ -54,6 +57,7 @@ export const platform = (stage: Stage, regions: Regions, zoneId: string): Platfo
       database: data[side],
       repository: images[side],
       secrets: kept[side],
+      evidenceKey: signing[side],
       certificateArn: proven[side],
       monitoringRoleArn: data.monitoringRoleArn,
     });
@@ -64,6 +68,7 @@ export const platform = (stage: Stage, regions: Regions, zoneId: string): Platfo
     publicUrl: `https://${stage.config.domain.name}`,
     zoneId: $interpolate`${zoneId}`,
     recordSets: [primary.name, standby.name],
+    firstValues: kept.firstValues,
     healthChecks: traffic(stage, regions, zoneId, {
       home: front.home.balancer,
       standby: front.standby.balancer,
@@ -76,12 +81,13 @@ export const platform = (stage: Stage, regions: Regions, zoneId: string): Platfo
 interface Base {
   network: Network;
   keys: Keys;
+  quarantine: Quarantine;
 }
 
-const baseOf = (stage: Stage, region: Region): Base => ({
-  network: network(stage, region),
-  keys: keys(stage, region),
-});
+const baseOf = (stage: Stage, region: Region): Base => {
+  const net = network(stage, region);
+  return { network: net, keys: keys(stage, region), quarantine: quarantine(stage, region, net) };
+};
 
 interface Front {
   balancer: Balancer;
@@ -95,6 +101,7 @@ interface Parts extends Base, Front {
   secrets: Record<SecretName, Secret>;
   certificateArn: Output<string>;
   monitoringRoleArn: Output<string>;
+  evidenceKey: Output<string>;
 }
 
 const siteOf = (stage: Stage, region: Region, parts: Parts): Site => {
@@ -137,5 +144,7 @@ const siteOf = (stage: Stage, region: Region, parts: Parts): Site => {
     repository: { name: repository.name, arn: repository.arn },
     secrets: parts.secrets,
     ...parts.storage,
+    evidenceKey: parts.evidenceKey,
+    quarantine: parts.quarantine,
   };
 };

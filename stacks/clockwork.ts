@@ -6,5 +6,6 @@ export const clockwork: Record<string, { everyMinutes: number; input: object }> 
   canary: { everyMinutes: 1, input: {} },
   detection: { everyMinutes: 1, input: { do: "recheck" } },
   triage: { everyMinutes: 1, input: { do: "recheck" } },
+  sweep: { everyMinutes: 60, input: {} },
   readiness: { everyMinutes: lookEverySeconds / 60, input: {} },
 };

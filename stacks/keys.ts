@@ -1,7 +1,8 @@
+import type { Output } from "@pulumi/pulumi";
 import { keepsake } from "./keepsake.ts";
 import { accountOf } from "./permissions.ts";
 import type { Keys } from "./platform.ts";
-import type { Region } from "./regions.ts";
+import type { Region, Regions } from "./regions.ts";
 import { named } from "./regions.ts";
 import type { Stage } from "./stage.ts";
 
@@ -13,6 +14,45 @@ export const keys = (stage: Stage, region: Region): Keys => ({
   data: keyOf(stage, region, "data", [volumes(region)]),
   secrets: keyOf(stage, region, "secrets", []),
 });
+
+/**
+ * Signs evidence in either region with one key: a chain of records that a move goes through is proven by
+ * one public key. KMS rotates no key that signs. Source: "Multi-Region keys in AWS KMS", "Key spec
+ * reference" of KMS.
+ */
+export const evidenceKeys = (
+  stage: Stage,
+  { primary, standby }: Regions,
+): { home: Output<string>; standby: Output<string> } => {
+  const usual = (region: Region) => ({
+    description: `${stage.prefix}: signs evidence`,
+    deletionWindowInDays: stage.isProduction ? 30 : 7,
+    policy: $jsonStringify({ Version: "2012-10-17", Statement: [owner(region)] }),
+  });
+  const key = new aws.kms.Key(
+    named("EvidenceKey", primary),
+    {
+      ...usual(primary),
+      keyUsage: "SIGN_VERIFY",
+      customerMasterKeySpec: "ECC_NIST_P256",
+      multiRegion: true,
+    },
+    { provider: primary.provider, ...keepsake(stage) },
+  );
+  const replica = new aws.kms.ReplicaKey(
+    named("EvidenceKey", standby),
+    { ...usual(standby), primaryKeyArn: key.arn },
+    { provider: standby.provider, ...keepsake(stage) },
+  );
+  for (const [region, { keyId }] of [[primary, key] as const, [standby, replica] as const]) {
+    new aws.kms.Alias(
+      named("EvidenceKeyAlias", region),
+      { name: `alias/${stage.prefix}-evidence`, targetKeyId: keyId },
+      { provider: region.provider },
+    );
+  }
+  return { home: key.arn, standby: replica.arn };
+};
 
 interface KeyStatement {
   Sid: string;

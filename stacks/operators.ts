@@ -1,5 +1,5 @@
 import type { Output } from "@pulumi/pulumi";
-import type { Job } from "./job.ts";
+import type { Directed } from "./permissions.ts";
 import { coordinate, directRuns, documentOf } from "./permissions.ts";
 import type { Platform } from "./platform.ts";
 import type { Stage } from "./stage.ts";
@@ -9,12 +9,8 @@ import type { Stage } from "./stage.ts";
  * hand, since who that is and how they sign in is not for a deployment to decide
  * (docs/runbook/break-glass.md). It depends on no region: IAM answers from each region's own copy.
  */
-export const operators = (
-  stage: Stage,
-  platform: Platform,
-  { failovers, repairs }: { failovers: Job[]; repairs: Job[] },
-): Output<string> => {
-  const may = [coordinate(platform), ...directRuns(platform, failovers, repairs)];
+export const operators = (stage: Stage, platform: Platform, directed: Directed): Output<string> => {
+  const may = [coordinate(platform), ...directRuns(platform, directed)];
   return new aws.iam.Policy(
     "OperatorsMay",
     {

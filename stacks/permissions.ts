@@ -54,19 +54,31 @@ export const call = (sid: string, ...jobs: Pick<Job, "target">[]): Statement => 
   resources: jobs.map(({ target }) => target),
 });
 
+/** What people start, watch and wake. */
+export interface Directed {
+  failovers: Job[];
+  repairs: Job[];
+  restoreTests: Job[];
+  rotations: Job[];
+}
+
 /**
- * Starts, watches and wakes moves in either region, wakes repairs, and keeps in their journals whose
- * answer did not count: what both doors do (`runsOf` in functions/slack/aws.ts). Executions are listed
- * of all versions, which takes the function's name without an alias, in the request and here. Source:
- * "Fine-tuning the Resources and Conditions sections of policies" of Lambda, "Referencing durable
- * executions".
+ * Starts, watches and wakes moves in either region, wakes repairs, starts restore tests and rotations, and
+ * keeps in their journals whose answer did not count: what both doors do (`runsOf` in functions/slack/aws.ts).
+ * Executions are listed of all versions, which takes the function's name without an alias, in the request
+ * and here. Source: "Fine-tuning the Resources and Conditions sections of policies" of Lambda, "Referencing
+ * durable executions".
  */
-export const directRuns = (platform: Platform, failovers: Job[], repairs: Job[]): Statement[] => {
+export const directRuns = (
+  platform: Platform,
+  { failovers, repairs, restoreTests, rotations }: Directed,
+): Statement[] => {
   const pair = [platform.home.region.name, platform.standby.region.name];
   return [
     journal(platform, "ShowRuns", pair, ["dynamodb:Query"]),
     journal(platform, "KeepRefusedAnswers", pair, ["dynamodb:PutItem"]),
-    call("StartRuns", ...failovers),
+    call("StartRuns", ...failovers, ...restoreTests),
+    call("AskForRotations", ...rotations),
     {
       sid: "SeeWhetherRunsAreAlive",
       actions: ["lambda:ListDurableExecutionsByFunction"],
@@ -107,6 +119,15 @@ export const throughSecretsManager = (
   conditions: {
     StringEquals: { "kms:ViaService": `secretsmanager.${region.name}.amazonaws.com` },
   },
+});
+
+/** Rules by which people have muted an alarm: they name them as they like. */
+export const seeMuted = (region: Region): Statement => ({
+  sid: "SeeWhatIsMuted",
+  actions: ["cloudwatch:ListAlarmMuteRules"],
+  resources: [
+    $interpolate`arn:aws:cloudwatch:${region.name}:${accountOf(region)}:alarm-mute-rule:*`,
+  ],
 });
 
 /** Metrics have no ARN, but the namespace can be named: "Actions … for Amazon CloudWatch". */

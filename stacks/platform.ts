@@ -1,4 +1,5 @@
 import type { Output } from "@pulumi/pulumi";
+import type { Quarantine } from "./quarantine.ts";
 import type { Region } from "./regions.ts";
 
 /** What every secret is for; `<prefix>/<name>` in AWS, the same in both regions. */
@@ -93,6 +94,10 @@ export interface Site {
   secrets: Record<SecretName, Secret>;
   logBucket: Bucket;
   evidenceBucket: Bucket;
+  /** ARN of this region's half of the key that signs evidence. */
+  evidenceKey: Output<string>;
+  /** Where a restore test puts what it restores. */
+  quarantine: Quarantine;
 }
 
 /** A table of Nightshift; a replica's ARN differs from the others' by its region only. */
@@ -112,6 +117,8 @@ export interface Platform {
   zoneId: Output<string>;
   /** Set identifiers of the public name's records: PRIMARY, SECONDARY. */
   recordSets: [string, string];
+  /** Secrets by ARN, known once they have their first value. Slack's has none: people bring it. */
+  firstValues: Record<Exclude<SecretName, "slack">, Output<string>>;
   /** The checks that move the public name: the calculated one, and the two below it. */
   healthChecks: {
     moved: Output<string>;

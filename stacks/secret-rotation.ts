@@ -9,29 +9,39 @@ import type { Stage } from "./stage.ts";
 const window = "4h";
 
 /**
- * Has Secrets Manager rotate by the clock what the operator's file names, where the secrets are made. A
+ * A secret without a rotation cannot be rotated by hand either, and a rotation takes some schedule: this is
+ * the rarest. Source: RotationRulesType in the API reference of Secrets Manager.
+ */
+const longestDays = 1000;
+
+/**
+ * Has Secrets Manager rotate by the clock what the operator's file names, where the secrets are made, and
+ * has it know by which function the others are rotated. Slack's has no value yet: docs/DEPLOY.md. A
  * replica takes no rotation of its own: after a failover the promoted one gets it over there, and a
  * deployment leaves both as they are.
  * Source: "Rotate AWS Secrets Manager secrets", "Schedule expressions in Secrets Manager rotation".
  */
 export const rotated = (
   stage: Stage,
-  { home }: Platform,
+  { home, firstValues }: Platform,
   { rotation, mayCall }: Rotation,
 ): void => {
   const schedules: Partial<Record<ScheduledSecret, RotationSchedule>> =
     stage.config.rotation?.schedules ?? {};
   for (const name of scheduledSecrets) {
     const schedule = schedules[name];
-    if (!schedule) continue;
     new aws.secretsmanager.SecretRotation(
       `${titled(name)}SecretRotation`,
       {
-        secretId: home.secrets[name].arn,
+        // Not before it has a value: Secrets Manager tests the function at once, with a version that it
+        // makes for that, and the function finds no current one beside it.
+        secretId: firstValues[name],
         rotationLambdaArn: rotation.target,
         // A deployment is no time for a new password: the first one comes on the first night.
         rotateImmediately: false,
-        rotationRules: { scheduleExpression: cronOf(schedule), duration: window },
+        rotationRules: schedule
+          ? { scheduleExpression: cronOf(schedule), duration: window }
+          : { automaticallyAfterDays: longestDays },
       },
       {
         provider: home.region.provider,

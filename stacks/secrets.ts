@@ -1,7 +1,7 @@
 import type { Output } from "@pulumi/pulumi";
 import { databasePort } from "./groups.ts";
 import { keepsake } from "./keepsake.ts";
-import type { Keys, Secret, SecretName } from "./platform.ts";
+import type { Keys, Platform, Secret, SecretName } from "./platform.ts";
 import { secretNames } from "./platform.ts";
 import type { Regions } from "./regions.ts";
 import type { Stage } from "./stage.ts";
@@ -20,6 +20,7 @@ export interface Secrets {
   /** By region. */
   home: Record<SecretName, Secret>;
   standby: Record<SecretName, Secret>;
+  firstValues: Platform["firstValues"];
 }
 
 interface Given {
@@ -47,16 +48,18 @@ export const secrets = (stage: Stage, regions: Regions, { keys, first, host }: G
         ignoreChanges: ["secretString", "versionStages"],
         ...keepsake(stage),
       },
-    );
+    ).secretId;
   const { database, owner, logins, nightshift } = databaseNames;
   const at = { host, port: databasePort, database };
-  put("owner", { username: owner, password: first.owner, ...at });
-  put("database", { username: logins[0], password: first.application, ...at });
-  put("nightshift", { username: nightshift, password: first.nightshift });
-  put("cache", { token: first.cache });
-  put("signing-keys", first.signingKeys);
-  put("encryption-keys", first.encryptionKeys);
   // Slack's is put in by hand: nobody else can know it, and no file should.
+  const values = {
+    owner: put("owner", { username: owner, password: first.owner, ...at }),
+    database: put("database", { username: logins[0], password: first.application, ...at }),
+    nightshift: put("nightshift", { username: nightshift, password: first.nightshift }),
+    cache: put("cache", { token: first.cache }),
+    "signing-keys": put("signing-keys", first.signingKeys),
+    "encryption-keys": put("encryption-keys", first.encryptionKeys),
+  };
   const named = (region: string): Record<SecretName, Secret> =>
     Object.fromEntries(
       secretNames.map((name) => {
@@ -67,7 +70,7 @@ export const secrets = (stage: Stage, regions: Regions, { keys, first, host }: G
         return [name, { name: nameOf(stage, name), arn }];
       }),
     ) as Record<SecretName, Secret>;
-  return { home: named(primary.name), standby: named(standby.name) };
+  return { home: named(primary.name), standby: named(standby.name), firstValues: values };
 };
 
 /** With a slash: Secrets Manager adds a hyphen and six characters to a name that others may match. */

@@ -52,8 +52,12 @@ const atRest: Readonly<Record<string, (resource: Resource) => Violation[]>> = {
     one.inputs.kmsMasterKeyId !== undefined
       ? []
       : [{ resource: one.name, problem: "keeps messages as they are" }],
-  "kms/key": (one) => unlike(one, { enableKeyRotation: true }),
+  // KMS rotates no key that signs, and a signature of years ago has to be verified with it.
+  "kms/key": (one) =>
+    unlike(one, one.inputs.keyUsage === "SIGN_VERIFY" ? signs : { enableKeyRotation: true }),
 };
+
+const signs = { customerMasterKeySpec: "ECC_NIST_P256", multiRegion: true };
 
 const volumesOf = (one: Resource) => {
   const volumes = listOf(one.inputs.blockDeviceMappings).map(
@@ -70,7 +74,7 @@ const encryptedAtRest: Policy = {
       "elasticache/replicationGroup": 2,
       "ec2/launchTemplate": 2,
       "secretsmanager/secret": 7,
-      "kms/key": 4,
+      "kms/key": 5,
     }),
     ...Object.entries(atRest).flatMap(([kind, check]) =>
       resourcesOf(recording, kind).flatMap(check),

@@ -10,8 +10,16 @@ interface Exception {
   because: string;
 }
 
-const directRuns =
-  /\.(ShowRuns|KeepRefusedAnswers|StartRuns|SeeWhetherRunsAreAlive|WakeRunsThatWaitForAnAnswer)\b/;
+const directRuns = new RegExp(
+  `\\.(${[
+    "ShowRuns",
+    "KeepRefusedAnswers",
+    "StartRuns",
+    "AskForRotations",
+    "SeeWhetherRunsAreAlive",
+    "WakeRunsThatWaitForAnAnswer",
+  ].join("|")})\\b`,
+);
 
 /** What is asked of home, told about home, or done there once it is back: never waited for. */
 export const exceptions: readonly Exception[] = [
@@ -71,6 +79,21 @@ export const exceptions: readonly Exception[] = [
     at: /\.(ProveAndRetireInBothRegions|CountTheSessionsOfTheOldLogin|ReplaceInstancesThatReadTheOldValue)\b/,
     because:
       "an overlap ends when both regions have read the new value; until then both stay valid",
+  },
+  {
+    resource: /^Rotation/,
+    at: /\.(SeeAndChangeTheCachesTokens|TryTheOtherRegionsCache|ReadVersionsWhereTheyWereMade(Decrypted)?)\b/,
+    because: "a token of both caches is changed in both, or in none: no move waits for a rotation",
+  },
+  {
+    resource: /^(Verification|Sweep)/,
+    at: /\.(See(Backups|Snapshots|TheImage)InBothRegions|SeeWhetherTheKeysAreThere)\b/,
+    because: "a restore test asks what it restores, and no move waits for one",
+  },
+  {
+    resource: /^(Verification|Sweep)/,
+    at: /\.(CompareTheDatabasesOfBothRegions|CompareTheirParameters|SST_RESOURCE_(Verified|Swept))\b/,
+    because: "what would be rebuilt is compared with what it was",
   },
   {
     resource: /^EvidenceReplication/,

@@ -99,14 +99,22 @@ export const knownMetrics: Readonly<Record<string, Known>> = {
     dimensions: [["Observer"], ["Region"], ["Observer", "Region"]],
     metrics: [
       "BackupReplicationAgeSeconds",
+      "BackupsVerified",
+      "HoursSinceBackupsVerified",
+      "LeftoverCopies",
       "PageDue",
       "PublicNameServes",
       "Readiness",
       "ReadinessChecksFailing",
       "RegionReachable",
+      "RestoreRpoMet",
+      "RestoreRtoMet",
+      "SettingsDrift",
       "SomebodyActive",
     ],
-    source: "functions/canary/aws.ts, functions/detection/aws.ts, functions/readiness/aws.ts",
+    source:
+      "functions/canary/aws.ts, functions/detection/aws.ts, functions/readiness/aws.ts, " +
+      "functions/sweep/aws.ts, functions/sweep/sweep.ts, functions/verification/aws.ts",
   },
 };
 

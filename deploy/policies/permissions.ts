@@ -33,10 +33,14 @@ const kinds: readonly [RegExp, string][] = [
   [/^cloudwatch alarm-mute-rule:/, "mute rules"],
   [/^elasticache (replicationgroup|cluster|parametergroup):/, "cache $1"],
   [/^rds db:.*-quarantine-\*$/, "database quarantined"],
+  [/^rds db:.*-verify-\*$/, "database copied"],
+  [/^rds snapshot:/, "snapshots"],
   [/^rds db:/, "database"],
   [/^rds auto-backup:/, "backups"],
   [/^rds pg:/, "parameter group"],
   [/^rds (?:subgrp|og):/, "groups of a replica"],
+  [/^s3 .*-evidence-.*\/(records|reports)\/\*$/, "evidence $1"],
+  [/^s3 .*-evidence-/, "evidence bucket"],
   [/^elasticloadbalancing listener-rule\//, "role rule"],
   [/^autoscaling autoScalingGroup:/, "group"],
   [/^ec2 security-group\//, "security group"],
@@ -47,6 +51,7 @@ const kinds: readonly [RegExp, string][] = [
   [/^ssm document\/.*-restart-container$/, "document restart"],
   [/^ec2 instance\//, "instance"],
   [/^ecr repository\//, "repository"],
+  [/^kms key\/mrk-/, "evidence key"],
   [/^kms key\//, "key"],
   [/^iam role\//, "role"],
   [/^logs log-group:/, "log"],
@@ -80,6 +85,25 @@ const implied: readonly Implied[] = [
   {
     call: "rds:DescribeDBInstanceAutomatedBackups",
     takes: ["rds:DescribeDBInstanceAutomatedBackups database"],
+    source: "Actions … for Amazon RDS: by either of the two",
+  },
+  ...Object.entries({
+    "rds:RestoreDBInstanceToPointInTime": "backups",
+    "rds:RestoreDBInstanceFromDBSnapshot": "snapshots",
+  }).map(
+    ([call, from]): Implied => ({
+      call,
+      takes: [
+        ...["groups of a replica", "parameter group", from].map((about) => `${call} ${about}`),
+        "rds:AddTagsToResource database copied",
+        "kms:CreateGrant key",
+      ],
+      source: "Actions … for Amazon RDS; Authorizing use of a customer managed key",
+    }),
+  ),
+  {
+    call: "rds:DescribeDBSnapshots",
+    takes: ["rds:DescribeDBSnapshots snapshots"],
     source: "Actions … for Amazon RDS: by either of the two",
   },
   {
@@ -127,8 +151,16 @@ const free: readonly { call: string; source: string }[] = [
   { call: "sts:GetCallerIdentity", source: "GetCallerIdentity in the STS API reference" },
 ];
 
+interface Everywhere {
+  about: string;
+  where: readonly Where[];
+  /** By whom; by anybody when left out. */
+  by?: readonly string[];
+  because: string;
+}
+
 /** What is done in several regions by whoever does it in one. */
-const everywhere: readonly { about: string; where: readonly Where[]; because: string }[] = [
+const everywhere: readonly Everywhere[] = [
   {
     about: "table coordination",
     where: ["here", "there", "witness"],
@@ -138,6 +170,18 @@ const everywhere: readonly { about: string; where: readonly Where[]; because: st
     about: "execution remediation",
     where: ["here", "there"],
     because: "a repair runs where its alarm rings, and is answered through any door",
+  },
+  {
+    about: "alias verification",
+    where: ["here", "there"],
+    by: ["slack", "operators"],
+    because: "a restore is tested where users are not, and is asked for through any door",
+  },
+  {
+    about: "function rotation",
+    where: ["here", "there"],
+    by: ["slack", "operators"],
+    because: "secrets are rotated where users are, and are asked for through any door",
   },
 ];
 
@@ -156,7 +200,7 @@ const ownServices: readonly { action: string; about: string; because: string }[]
     "ec2:AssignPrivateIpAddresses",
     "ec2:UnassignPrivateIpAddresses",
   ].map((action) => ({ action, about: "*", because: "Lambda places it in the network" })),
-  ...["failover", "remediation", "retirement"].flatMap((job) =>
+  ...["failover", "remediation", "retirement", "verification"].flatMap((job) =>
     ["lambda:CheckpointDurableExecution", "lambda:GetDurableExecutionState"].map((action) => ({
       action,
       about: `execution ${job}`,
@@ -239,7 +283,9 @@ const neededFor = (calls: readonly CallMade[]): Map<string, CallMade> => {
   for (const call of calls) {
     if (free.some((each) => each.call === call.action)) continue;
     add(call);
-    const wider = everywhere.find(({ about }) => about === call.about);
+    const wider = everywhere.find(
+      ({ about, by }) => about === call.about && (by?.includes(call.job) ?? true),
+    );
     for (const where of wider?.where ?? []) add({ ...call, where });
     for (const { call: action, takes, where: elsewhere } of implied) {
       if (action !== call.action) continue;

@@ -162,6 +162,8 @@ const doors: Readonly<Record<string, readonly [from: string, port: number | "app
     ["FunctionGroup", 6379],
   ],
   FunctionGroup: [],
+  CopyGroup: [["VerificationGroup", 5432]],
+  VerificationGroup: [],
   NoGroup: [],
 };
 
@@ -261,4 +263,59 @@ const noSessions: Policy = {
   ],
 };
 
-export const reachPolicies: readonly Policy[] = [nothingPublic, onlyDoors, isolated, noSessions];
+/** Every way out of a security group, as `waysIn` has the ways in. */
+const waysOut = (recording: Recording): { group: string; to: string }[] => [
+  ...resourcesOf(recording, "ec2/securityGroup").flatMap((group) =>
+    listOf(group.inputs.egress).flatMap((rule) =>
+      [...texts(rule.cidrBlocks), ...texts(rule.ipv6CidrBlocks), ...texts(rule.securityGroups)].map(
+        (to) => ({ group: group.name, to }),
+      ),
+    ),
+  ),
+  ...resourcesOf(recording, "vpc/securityGroupEgressRule").map(({ inputs }) => ({
+    group: String(inputs.securityGroupId).replace(/-id$/, ""),
+    to: String(inputs.cidrIpv4 ?? inputs.cidrIpv6 ?? inputs.referencedSecurityGroupId),
+  })),
+];
+
+/** A copy of production's data, which nobody serves and nobody watches. */
+const quarantined: Policy = {
+  name: "copies of backups reach nothing, and only who looks into them reaches them",
+  check: (recording) =>
+    ["InPrimary", "InStandby"].flatMap((suffix) => {
+      const [copies, looking] = [`CopyGroup${suffix}`, `VerificationGroup${suffix}`];
+      const group = resourcesOf(recording, "ec2/securityGroup").find(({ name }) => name === copies);
+      // Left out, AWS's own rule stays, which lets everything out.
+      const isShut = Array.isArray(group?.inputs.egress);
+      const members = resourcesOf(
+        recording,
+        "lambda/function",
+        "rds/instance",
+        "ec2/launchTemplate",
+      )
+        .filter(({ inputs }) =>
+          [copies, looking].some((id) => JSON.stringify(inputs).includes(`"${id}-id"`)),
+        )
+        .map(({ name }) => name);
+      return [
+        ...(isShut ? [] : [{ resource: copies, problem: "does not say that nothing gets out" }]),
+        ...waysOut(recording)
+          .filter((way) => way.group === copies)
+          .map(({ to }) => ({ resource: copies, problem: `lets copies reach ${to}` })),
+        ...waysOut(recording)
+          .filter((way) => way.to === `${copies}-id` && way.group !== looking)
+          .map((way) => ({ resource: way.group, problem: "reaches copies of backups" })),
+        ...members
+          .filter((name) => name !== `Verification${suffix}Function`)
+          .map((resource) => ({ resource, problem: "is in the quarantine of copies" })),
+      ];
+    }),
+};
+
+export const reachPolicies: readonly Policy[] = [
+  nothingPublic,
+  onlyDoors,
+  isolated,
+  noSessions,
+  quarantined,
+];

@@ -5,11 +5,13 @@ import { grantsOf } from "./grants.ts";
 /**
  * Actions for which IAM knows no resource, so that `*` is all that can be said. Source: the column
  * "Resource types" of "Actions, resources, and condition keys" in the Service Authorization Reference,
- * of each service.
+ * of each service. In November 2026 every action of the stacks was held against it, with the types of its
+ * resources and its condition keys: those of durable executions and mute rules stand there as well.
  */
 export const withoutResources = new Set([
   "autoscaling:DescribeAutoScalingGroups",
   "autoscaling:DescribeInstanceRefreshes",
+  "autoscaling:DescribeScalingActivities",
   "cloudwatch:GetMetricStatistics",
   "cloudwatch:PutMetricData",
   "ec2:DescribeImages",
@@ -65,13 +67,29 @@ export const patterns: readonly { resource: RegExp; action?: RegExp; because: st
   },
   {
     resource: /^arn:aws:rds:[^*]+:auto-backup:\*$/,
-    action: /^rds:(Describe|Start)DBInstanceAutomatedBackups(Replication)?$/,
+    action:
+      /^rds:((Describe|Start)DBInstanceAutomatedBackups(Replication)?|RestoreDBInstanceToPointInTime)$/,
     because: "RDS makes up the id of a copy of backups",
   },
   {
     resource: /^arn:aws:rds:[^*]+:db:\*$/,
     action: /^rds:DescribeDBInstanceAutomatedBackups$/,
     because: "a look for the backups of whichever database is active, in a region where it is not",
+  },
+  {
+    resource: /^arn:aws:rds:[^*]+:db:\*$/,
+    action: /^rds:DescribeDBInstances$/,
+    because:
+      "the sweep looks for copies that nobody knows of, which takes all databases of a region",
+  },
+  {
+    resource: /^arn:aws:rds:[^*]+:db:[^*]+-verify-\*$/,
+    because: "a copy is called by the run that makes it",
+  },
+  {
+    resource: /^arn:aws:rds:[^*]+:snapshot:\*$/,
+    action: /^rds:(DescribeDBSnapshots|RestoreDBInstanceFromDBSnapshot)$/,
+    because: "RDS, AWS Backup and people each name snapshots in their own way",
   },
   {
     resource: /^arn:aws:logs:[^*]+:log-group:[^*]+:\*$/,
@@ -91,6 +109,7 @@ export const patterns: readonly { resource: RegExp; action?: RegExp; because: st
   },
   {
     resource: /^arn:aws:rds:[^*]+:pg:\*$/,
+    action: /^rds:DescribeDBParameter(s|Groups)$/,
     because: "a look for whichever group the active database has: missing is not forbidden",
   },
   {

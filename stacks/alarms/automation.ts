@@ -95,6 +95,7 @@ const silent = (job: Job): AlarmOptions[] => {
 const pages: Readonly<Record<string, string>> = {
   failover: "docs/runbook/failover.md",
   remediation: "docs/playbooks.md",
+  verification: "docs/evidence.md",
 };
 
 /** Source: "Monitoring durable functions", "Durable execution metrics". */

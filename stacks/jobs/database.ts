@@ -8,7 +8,8 @@ import type { Stage } from "../stage.ts";
 export const database = (stage: Stage, { database: { name, logins } }: Platform, site: Site): Job =>
   job(stage, site.region, {
     name: "database",
-    timeoutSeconds: 30,
+    // To count what is in it for the manifest takes longer than all else that it is asked.
+    timeoutSeconds: 60,
     links: {
       Database: {
         host: site.databaseHost,

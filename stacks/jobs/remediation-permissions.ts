@@ -2,7 +2,7 @@ import { cacheParameters } from "../cache.ts";
 import type { Commands } from "../commands.ts";
 import type { Job } from "../job.ts";
 import type { Statement } from "../permissions.ts";
-import { accountOf, call, coordinate, journal, readSecrets } from "../permissions.ts";
+import { accountOf, call, coordinate, journal, readSecrets, seeMuted } from "../permissions.ts";
 import type { Platform, Site } from "../platform.ts";
 import type { Stage } from "../stage.ts";
 import { zoneArn } from "./failover-permissions.ts";
@@ -27,6 +27,7 @@ export const repair = (
   ...looksAtTheEdge(platform, site),
   ...deeds(site),
   restoreValidation(stage, platform),
+  seeMuted(site.region),
 ];
 
 /** Evidence and proof. Nothing of it changes anything. */
@@ -36,6 +37,7 @@ const looks = (site: Site): Statement[] => [
     actions: [
       "autoscaling:DescribeAutoScalingGroups",
       "autoscaling:DescribeInstanceRefreshes",
+      "autoscaling:DescribeScalingActivities",
       "cloudwatch:DescribeAlarms",
       "cloudwatch:GetMetricData",
       "elasticloadbalancing:DescribeTargetHealth",
@@ -125,7 +127,7 @@ const restoreValidation = ({ config }: Stage, platform: Platform): Statement => 
     },
     "ForAllValues:StringEquals": {
       "route53:ChangeResourceRecordSetsRecordTypes": ["CNAME"],
-      "route53:ChangeResourceRecordSetsActions": ["UPSERT", "DELETE"],
+      "route53:ChangeResourceRecordSetsActions": ["CREATE", "UPSERT", "DELETE"],
     },
   },
 });

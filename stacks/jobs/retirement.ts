@@ -1,4 +1,4 @@
-import { usualOverlap } from "../../shared/config-rotation.ts";
+import { longestOverlapSeconds } from "../../shared/config-rotation.ts";
 import type { Job } from "../job.ts";
 import { job, jobName } from "../job.ts";
 import { tableLinks } from "../links.ts";
@@ -12,13 +12,13 @@ const afterDeadlineHours = 2;
 
 /** Ends the overlap of a rotation: when every instance of both regions has read the new value. */
 export const retirement = (stage: Stage, platform: Platform, site: Site, databases: Job[]): Job => {
-  const { deadlineSeconds = usualOverlap.deadlineSeconds } = stage.config.rotation ?? {};
+  const longestHours = Math.ceil(longestOverlapSeconds(stage.config.rotation) / 3600);
   const [database] = databases;
   if (!database) throw new Error("an overlap ends by what databases say, and there is none");
   return job(stage, site.region, {
     name: "retirement",
     timeoutSeconds: 300,
-    durable: { executionTimeoutHours: Math.ceil(deadlineSeconds / 3600) + afterDeadlineHours },
+    durable: { executionTimeoutHours: longestHours + afterDeadlineHours },
     // Rotation tells it again whenever Secrets Manager repeats its last step.
     events: { retries: 2, maximumAgeSeconds: 3600 },
     links: {

@@ -5,7 +5,14 @@ import type { Job } from "../job.ts";
 import { job, jobName } from "../job.ts";
 import { tableLinks } from "../links.ts";
 import type { Statement } from "../permissions.ts";
-import { accountOf, call, coordinate, journal, throughSecretsManager } from "../permissions.ts";
+import {
+  accountOf,
+  call,
+  coordinate,
+  journal,
+  readSecrets,
+  throughSecretsManager,
+} from "../permissions.ts";
 import type { Platform, SecretName, Site } from "../platform.ts";
 import { databaseNames } from "../secrets.ts";
 import type { Stage } from "../stage.ts";
@@ -73,7 +80,8 @@ export const rotation = (
       ),
       call("EndTheOverlap", retirement),
       ...ofSecrets(stage, site),
-      ...ofTheCache(site),
+      ...ofTheCaches(platform),
+      ...inTheOtherRegion(stage, site === platform.home ? platform.standby : platform.home),
     ],
     vpc: { subnets: site.functionSubnets, securityGroups: [site.functionSecurityGroup] },
   });
@@ -129,12 +137,28 @@ const ofSecrets = (stage: Stage, site: Site): Statement[] => [
 const ownArn = (stage: Stage, { region }: Site): Output<string> =>
   $interpolate`arn:aws:lambda:${region.name}:${accountOf(region)}:function:${jobName(stage, "rotation")}`;
 
-const ofTheCache = ({ region, cacheId }: Site): Statement[] => [
+/** Of both regions: the token is one secret and its replica, and the caches are two. */
+const ofTheCaches = ({ home, standby }: Platform): Statement[] => [
   {
-    sid: "SeeAndChangeTheCachesToken",
+    sid: "SeeAndChangeTheCachesTokens",
     actions: ["elasticache:DescribeReplicationGroups", "elasticache:ModifyReplicationGroup"],
-    resources: [
-      $interpolate`arn:aws:elasticache:${region.name}:${accountOf(region)}:replicationgroup:${cacheId}`,
-    ],
+    resources: [home, standby].map(
+      ({ region, cacheId }) =>
+        $interpolate`arn:aws:elasticache:${region.name}:${accountOf(region)}:replicationgroup:${cacheId}`,
+    ),
   },
+];
+
+/** Its own other half, which is in that region's network, and what a replica of a secret was made from. */
+const inTheOtherRegion = (stage: Stage, there: Site): Statement[] => [
+  {
+    sid: "TryTheOtherRegionsCache",
+    actions: ["lambda:InvokeFunction"],
+    resources: [ownArn(stage, there)],
+  },
+  ...readSecrets(
+    "ReadVersionsWhereTheyWereMade",
+    there,
+    rotatedNames.filter((name) => name !== "slack").map((name) => there.secrets[name]),
+  ),
 ];

@@ -1,7 +1,7 @@
 import type { Job } from "../job.ts";
 import { job } from "../job.ts";
 import { coordinationLink, functionLink } from "../links.ts";
-import { accountOf, call, coordinate, readSecrets } from "../permissions.ts";
+import { call, coordinate, readSecrets, seeMuted } from "../permissions.ts";
 import type { Platform, Site } from "../platform.ts";
 import type { Stage } from "../stage.ts";
 
@@ -33,12 +33,6 @@ export const triage = (stage: Stage, platform: Platform, site: Site, remediation
       ...readSecrets("KnowSlack", site, [site.secrets.slack]),
       // Composite alarms are told of only to whom all alarms are: "DescribeAlarms" of CloudWatch.
       { sid: "LookAtAlarms", actions: ["cloudwatch:DescribeAlarms"], resources: ["*"] },
-      {
-        sid: "SeeWhatIsMuted",
-        actions: ["cloudwatch:ListAlarmMuteRules"],
-        resources: [
-          $interpolate`arn:aws:cloudwatch:${site.region.name}:${accountOf(site.region)}:alarm-mute-rule:*`,
-        ],
-      },
+      seeMuted(site.region),
     ],
   });

@@ -12,6 +12,8 @@ describe("the command line", () => {
         table: "nightshift-production-coordination",
         journal: "nightshift-production-journal",
         function: "nightshift-production-failover:live",
+        verification: "nightshift-production-verification:live",
+        rotation: "nightshift-production-rotation",
       },
       stage: "production",
       json: true,

@@ -202,7 +202,13 @@ it("asks STS who it is at the regions' own endpoints, never at the global one", 
     environment,
     aws: () => ({ requestHandler: { handle, metadata: { handlerProtocol: "none" } } }),
   };
-  const parts = { table: "table", journal: "journal", function: "failover" };
+  const parts = {
+    table: "t",
+    journal: "j",
+    function: "failover",
+    verification: "verification",
+    rotation: "r",
+  };
   const { caller } = await station(runtime, parts);
   expect(caller.known).toBe(false);
   expect(asked.sort()).toEqual(

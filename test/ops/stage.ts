@@ -24,6 +24,9 @@ const mappedTo = (user: string): Config => ({
   },
 });
 
+/** As they are called on the local AWS; a deployment's names are made from its stage. */
+const functions = { verification: "verification", rotation: "rotation" };
+
 type Ground = Pick<World, "cloud" | "timeline" | "random">;
 
 /** Somebody at a command line on the internet. Time passes until they have their answer. */
@@ -50,6 +53,8 @@ export const person =
     };
     const given = opsArguments(line.split(" "), namesForOperators);
     if (given === "help") throw new Error("help is for people");
-    const work = station(runtime, given.names).then((at) => operate(at, given.command));
+    const work = station(runtime, { ...given.names, ...functions }).then((at) =>
+      operate(at, given.command),
+    );
     return timeline.run(work, 120_000);
   };

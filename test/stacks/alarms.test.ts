@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { knownMetrics } from "../../deploy/policies/metrics.ts";
 import type { Recording, Resource } from "../../deploy/recording.ts";
 import config from "../../nightshift.config.ts";
 import { connectionLimit } from "../../stacks/alarms/connections.ts";
@@ -98,6 +101,13 @@ const wanted: [name: string, metric: string, when: string, during: string, silen
   ["cache-evictions-1", "Evictions", "> 0", "2 of 3 x 300 s", "notBreaching"],
   ["not-ready", "Readiness", "< 1", "3 of 3 x 300 s", "breaching"],
   ["page-due", "PageDue", "> 0", "1 of 1 x 60 s", "notBreaching"],
+  ["verification-overdue", "HoursSinceBackupsVerified", "> 26", "2 of 2 x 3600 s", "breaching"],
+  ["verification-red", "BackupsVerified", "< 1", "1 of 1 x 3600 s", "ignore"],
+  ["verification-rto", "RestoreRtoMet", "< 1", "1 of 1 x 3600 s", "ignore"],
+  ["verification-rpo", "RestoreRpoMet", "< 1", "1 of 1 x 3600 s", "ignore"],
+  ["settings-drift", "SettingsDrift", "> 0", "1 of 1 x 3600 s", "ignore"],
+  ["verification-copies-left", "LeftoverCopies", "> 0", "1 of 1 x 3600 s", "notBreaching"],
+  ["sweep-silent", "Invocations", "< 1", "3 of 3 x 3600 s", "breaching"],
   ["guard-silent", "Invocations", "< 1", "3 of 3 x 60 s", "breaching"],
   [
     "guard-dead-letters",
@@ -125,6 +135,17 @@ describe("alarms", () => {
   it("measure errors as a share of all requests, also of those that no instance got", async () => {
     const { metric } = named(await recorded("production"), primary, "error-rate") ?? {};
     expect(metric).toBe("100 * (FILL(application, 0) + FILL(balancer, 0)) / FILL(requests, 1)");
+  });
+
+  it("are on metrics of Nightshift that its functions put under these very names", () => {
+    const { metrics = [], source = "" } = knownMetrics.Nightshift ?? {};
+    const text = source
+      .split(", ")
+      .map((file) => readFileSync(join(import.meta.dirname, "..", "..", file), "utf8"))
+      .join();
+    const unheard = metrics.filter((name) => !new RegExp(`\\b${name}\\b`).test(text));
+    expect(metrics.length).toBeGreaterThan(5);
+    expect(unheard).toEqual([]);
   });
 
   it("watch each node of the cache", async () => {

@@ -249,7 +249,7 @@ describe("the policies of the automation", () => {
     const recording = await recorded(stage);
     // Policies over nothing would be kept whatever is deployed.
     expect(every(recording, "aws:lambda/function:Function").length).toBeGreaterThanOrEqual(19);
-    expect(every(recording, "aws:scheduler/schedule:Schedule")).toHaveLength(11);
+    expect(every(recording, "aws:scheduler/schedule:Schedule")).toHaveLength(13);
     expect(every(recording, "aws:cloudwatch/compositeAlarm:CompositeAlarm")).toHaveLength(2);
     for (const { name, check } of own) expect(check(recording), name).toEqual([]);
   });

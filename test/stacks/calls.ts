@@ -6,8 +6,13 @@ import type { Call } from "../../local/aws/service.ts";
 
 /** Services whose calls are signed under another name than IAM's. */
 const prefixes: Record<string, string> = { monitoring: "cloudwatch" };
+/** ARNs of buckets and their objects name no region: the bucket's own name does. */
+const withoutRegion = new Set(["s3"]);
 /** Operations that IAM calls otherwise. */
-const actions: Record<string, string> = { "lambda:Invoke": "lambda:InvokeFunction" };
+const actions: Record<string, string> = {
+  "lambda:Invoke": "lambda:InvokeFunction",
+  "s3:ListObjectsV2": "s3:ListBucket",
+};
 
 const actionOf = ({ service, operation }: Call): string => {
   const action = `${prefixes[service] ?? service}:${operation}`;
@@ -54,7 +59,13 @@ const subjectOf = (
       if (operation === "DescribeDBParameterGroups") return "parameter group";
       if (operation.includes("DBInstanceAutomatedBackups")) return "backups";
       if (operation === "DescribeEvents") return "*";
-      const id = input.DBInstanceIdentifier ?? input.ResourceName ?? input.ResourceIdentifier;
+      if (operation === "DescribeDBParameters") return "parameter group";
+      const id =
+        input.TargetDBInstanceIdentifier ??
+        input.DBInstanceIdentifier ??
+        input.ResourceName ??
+        input.ResourceIdentifier;
+      if (has(id, "-verify-")) return "database copied";
       return has(id, "-quarantine-") ? "database quarantined" : "database";
     }
     case "route53":
@@ -68,6 +79,10 @@ const subjectOf = (
       return has(input.DocumentName, "restart") ? "document restart" : "document inspect";
     case "ecr":
       return "repository";
+    case "s3":
+      return input.Key ? `evidence ${String(input.Key).split("/")[0]}` : "evidence bucket";
+    case "kms":
+      return operation === "Sign" ? "evidence key" : "key";
     default:
       return changed[operation] ?? "*";
   }
@@ -124,7 +139,7 @@ export const listener = (witness: string) => {
       const each: CallMade = {
         job,
         action: actionOf(call),
-        where: whereOf(from, call.region, witness),
+        where: withoutRegion.has(call.service) ? "nowhere" : whereOf(from, call.region, witness),
         about: subjectOf(call, asked, opened),
       };
       for (const one of [each, ...besides(each, asked)])

@@ -56,6 +56,12 @@ const breaks: Break[] = [
     says: /GuardInPrimaryDeadLetters keeps messages as they are/,
   },
   {
+    what: "evidence that is signed with another key in each region",
+    policy: lies,
+    change: set("EvidenceKeyInPrimary", "multiRegion", false),
+    says: /EvidenceKeyInPrimary multiRegion is false/,
+  },
+  {
     what: "a key that is never renewed",
     policy: lies,
     change: set("SecretsKeyInPrimary", "enableKeyRotation", false),

@@ -46,7 +46,9 @@ describe("a failover to the standby region", () => {
       "retirement",
       "rotation",
       "slack",
+      "sweep",
       "triage",
+      "verification",
     ]);
     for (const { inputs } of jobs) expect(inputs.s3Bucket).toContain(standby);
   });

@@ -13,6 +13,8 @@ const breaks: Break[] = [
     "CacheInStandby",
     "RepositoryInStandby",
     "DataKeyInPrimary",
+    "EvidenceKeyInPrimary",
+    "EvidenceKeyInStandby",
     "PostgresInStandby",
     "DatabaseBackupsInStandby",
     "EvidenceBucketInPrimary",

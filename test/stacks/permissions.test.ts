@@ -23,6 +23,7 @@ import { stories as repairs } from "../remediation/stories.ts";
 import { listener } from "./calls.ts";
 import { recorded } from "./recordings.ts";
 import { rotated } from "./rotated.ts";
+import { verified } from "./verified.ts";
 
 const { witness } = config.regions;
 const root = join(import.meta.dirname, "..", "..");
@@ -257,19 +258,21 @@ const kept = ({ timeline, table, region }: RepairStage) =>
 
 const opened = (
   region: string,
-  attempt: Omit<Attempt, "hasBegun" | "end" | "endedAtMilliseconds">,
+  attempt: Omit<Attempt, "hasBegun" | "hasActed" | "end" | "endedAtMilliseconds">,
 ) => ({
   region,
   id: attempt.run.split("-").at(-2) ?? "",
   openedAtMilliseconds: attempt.startedAtMilliseconds,
   seenAtMilliseconds: attempt.startedAtMilliseconds,
+  newsAtMilliseconds: attempt.startedAtMilliseconds,
   alarmCount: 1,
   mostAlarms: 1,
   step: 1,
-  attempt: { ...attempt, hasBegun: false, end: null, endedAtMilliseconds: null },
+  attempt: { ...attempt, hasBegun: false, hasActed: false, end: null, endedAtMilliseconds: null },
   tried: {},
   parked: [],
   told: [],
+  pagedAtMilliseconds: null,
   message: null,
   closedAtMilliseconds: null,
 });
@@ -278,6 +281,12 @@ const opened = (
 const deployed = readdirSync(join(root, "stacks", "jobs"))
   .map((file) => file.replace(/\.ts$/, ""))
   .filter((name) => existsSync(join(root, "functions", name)));
+
+/** What IAM calls otherwise. */
+const called: Readonly<Record<string, string>> = {
+  Invoke: "InvokeFunction",
+  ListObjectsV2: "ListBucket",
+};
 
 /** The commands that a function's own files send, as IAM calls them. */
 const commandsOf = (job: string): string[] => {
@@ -293,7 +302,7 @@ const commandsOf = (job: string): string[] => {
     const sent = [...text.matchAll(/new (\w+)Command\(/g)].map(([, name = ""]) => name);
     return sent.map((name) => aliases.get(name) ?? name);
   });
-  return [...new Set(names.map((name) => (name === "Invoke" ? "InvokeFunction" : name)))];
+  return [...new Set(names.map((name) => called[name] ?? name))];
 };
 
 describe("what functions may do", () => {
@@ -308,6 +317,7 @@ describe("what functions may do", () => {
     looked,
     repaired,
     rotated,
+    verified,
   };
 
   it.each(Object.entries(stories))("is heard in the story %s", async (_name, story) => {

@@ -7,6 +7,7 @@ import { the } from "./recordings.ts";
 const open = "the internet reaches";
 const doors = "lets in whom the design names";
 const sessions = "log in to a machine";
+const copies = "copies of backups";
 
 const breaks: Break[] = [
   {
@@ -131,6 +132,48 @@ const breaks: Break[] = [
       "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
     ),
     says: /DatabaseMonitoringMay lets sessions in/,
+  },
+  {
+    what: "a copy of a backup that the application may take for the database",
+    policy: doors,
+    change: (recording) => {
+      set("CopyGroupInStandby", "ingress.0.securityGroups", ["ApplicationGroupInStandby-id"])(
+        recording,
+      );
+    },
+    says: /CopyGroupInStandby lets in ApplicationGroupInStandby-id:5432/,
+  },
+  {
+    what: "a copy of a backup that may send data away",
+    policy: copies,
+    change: set("CopyGroupInStandby", "egress", undefined),
+    says: /CopyGroupInStandby does not say that nothing gets out/,
+  },
+  {
+    what: "a rule that lets copies out",
+    policy: copies,
+    change: like("VerificationToTlsInPrimary", {
+      securityGroupId: "CopyGroupInPrimary-id",
+      cidrIpv4: "0.0.0.0/0",
+    }),
+    says: /CopyGroupInPrimary lets copies reach 0\.0\.0\.0\/0/,
+  },
+  {
+    what: "an application that reaches copies",
+    policy: copies,
+    change: like("VerificationToTlsInPrimary", {
+      securityGroupId: "ApplicationGroupInPrimary-id",
+      referencedSecurityGroupId: "CopyGroupInPrimary-id",
+    }),
+    says: /ApplicationGroupInPrimary reaches copies/,
+  },
+  {
+    what: "a function of production in the quarantine",
+    policy: copies,
+    change: set("DatabaseInPrimaryFunction", "vpcConfig.securityGroupIds", [
+      "VerificationGroupInPrimary-id",
+    ]),
+    says: /DatabaseInPrimaryFunction is in the quarantine/,
   },
 ];
 

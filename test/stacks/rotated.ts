@@ -4,6 +4,7 @@ import { scramVerifier } from "../../functions/rotation/scram.ts";
 import type { Observer } from "../../local/aws/endpoint.ts";
 import { systemRandom } from "../../shared/random.ts";
 import type { Authenticate, Connect } from "../../shared/runtime.ts";
+import { person } from "../ops/stage.ts";
 import { type Stage, stage } from "../remediation/stage.ts";
 import { fakeServer } from "../rotation/server.ts";
 
@@ -18,12 +19,21 @@ const asked = {
   signing: more.signing,
 };
 
-/** A cache that takes whatever token it was given, and no other. */
-const cacheOf = () => {
-  const tokens = new Set([firstToken]);
-  const authenticate: Authenticate = async (_address, token) =>
-    token !== null && tokens.has(token) ? { is: "in" } : { is: "refused", why: "WRONGPASS" };
-  return { tokens, authenticate };
+/** Caches that take whatever token their own region was told, and no other. */
+const cachesOf = () => {
+  const tokens = new Map<string, Set<string>>();
+  const tokensIn = (region: string): Set<string> => {
+    const known = tokens.get(region) ?? new Set([firstToken]);
+    tokens.set(region, known);
+    return known;
+  };
+  const authenticateIn =
+    (region: string): Authenticate =>
+    async (_address, token) =>
+      token !== null && tokensIn(region).has(token)
+        ? { is: "in" }
+        : { is: "refused", why: "WRONGPASS" };
+  return { tokensIn, authenticateIn };
 };
 
 const ring = {
@@ -38,18 +48,17 @@ const keepAll = async (at: Stage): Promise<void> => {
   const { primary: home, standby } = { primary: at.region, standby: at.platform.standby.region };
   const ask = (operation: string, input: object) =>
     at.cloud.ask<{ SecretString?: string }>("secrets-manager", operation, home, input);
-  const create = (Name: string, value: object, isReplicated = true) =>
+  const create = (Name: string, value: object) =>
     ask("CreateSecret", {
       Name,
       SecretString: JSON.stringify(value),
       ClientRequestToken: `first of ${Name}`.padEnd(32, "-"),
       KmsKeyId: keyIn(home, "secrets"),
-      ...(isReplicated ? { AddReplicaRegions: [{ Region: standby }] } : {}),
+      AddReplicaRegions: [{ Region: standby }],
     });
   await create(more.owner, { username: "owner", password: ownerPassword });
   await create(more.signing, ring);
-  // Without a replica, as long as only one region's cache can be told.
-  await create(names.cacheSecret, { token: firstToken }, false);
+  await create(names.cacheSecret, { token: firstToken });
   for (const SecretId of Object.values({ ...asked, slack: secrets.slack })) {
     await ask("RotateSecret", {
       SecretId,
@@ -57,6 +66,17 @@ const keepAll = async (at: Stage): Promise<void> => {
       RotationLambdaARN: at.cloud.functions.functionArn(home, "rotation"),
       RotationRules: { AutomaticallyAfterDays: 30 },
       RotateImmediately: false,
+    });
+  }
+};
+
+const establishCaches = async (at: Stage): Promise<void> => {
+  for (const region of [at.region, at.platform.standby.region]) {
+    await at.cloud.caches.establish(region, {
+      ReplicationGroupId: names.cache,
+      CacheNodeType: "cache.t4g.small",
+      NumCacheClusters: 1,
+      AuthToken: firstToken,
     });
   }
 };
@@ -84,7 +104,7 @@ const admit = async (at: Stage, server: ReturnType<typeof fakeServer>): Promise<
 /** Logins, a cache's token and a ring are rotated, each until its overlap is over or people are called. */
 export const rotated = async ({ observe }: { observe: Observer }): Promise<void> => {
   const server = fakeServer();
-  const { tokens, authenticate } = cacheOf();
+  const { tokensIn, authenticateIn } = cachesOf();
   /** What opens the fake has to open the modelled database as well: instances log in there. */
   const connect: Connect = async (target) => {
     const session = await server.connect(target);
@@ -112,25 +132,21 @@ export const rotated = async ({ observe }: { observe: Observer }): Promise<void>
     instances: 2,
     plant: (definition, runtime, assemble) =>
       definition.name === "rotation"
-        ? assemble({ ...runtime, connect, authenticate })
+        ? assemble({ ...runtime, connect, authenticate: authenticateIn(definition.region) })
         : assemble(runtime),
     hooks: () => ({
       observe: {
         ...observe,
         before: (call, input, trace) => {
           const { AuthToken } = (input ?? {}) as { AuthToken?: string };
-          if (call.operation === "ModifyReplicationGroup" && AuthToken) tokens.add(AuthToken);
+          if (call.operation === "ModifyReplicationGroup" && AuthToken)
+            tokensIn(call.region).add(AuthToken);
           return observe.before?.(call, input, trace);
         },
       },
     }),
   });
-  await at.cloud.caches.establish(at.region, {
-    ReplicationGroupId: names.cache,
-    CacheNodeType: "cache.t4g.small",
-    NumCacheClusters: 1,
-    AuthToken: firstToken,
-  });
+  await establishCaches(at);
   await at.engine.setMasterPassword(at.platform.home.engineId, ownerPassword);
   await keepAll(at);
   await admit(at, server);
@@ -141,6 +157,12 @@ export const rotated = async ({ observe }: { observe: Observer }): Promise<void>
     await at.timeline.advance(2 * 3_600_000);
   }
   expect(runs()).toHaveLength(3);
+  // Each by its own end: one that broke off would have gone by only half of its calls.
+  expect(runs().map(({ status }) => status)).toEqual(["SUCCEEDED", "SUCCEEDED", "SUCCEEDED"]);
+  const look = "rotate database dry-run";
+  const answer = await at.timeline.run(at.people.command("U0ANA", look), 60_000);
+  expect(answer.status).toBe(200);
+  expect(await person(at, "U0ANA")(look)).toHaveProperty("ok");
   await guided(at);
   await at.leave();
 };

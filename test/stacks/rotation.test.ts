@@ -18,12 +18,15 @@ describe.each(["production", "personal"] as const)("rotation in stage %s", (stag
       await recorded(stage),
       "aws:secretsmanager/secretRotation:SecretRotation",
     );
-    const rules = rotations.map(({ name, inputs }) => [
-      name,
-      (inputs.rotationRules as { scheduleExpression: string }).scheduleExpression,
-    ]);
+    const rules = rotations.map(({ name, inputs }) => [name, inputs.rotationRules]);
+    const byHand = { automaticallyAfterDays: 1000 };
     expect(Object.fromEntries(rules)).toEqual({
-      DatabaseSecretRotation: "cron(0 2 5 * ? *)",
+      DatabaseSecretRotation: { scheduleExpression: "cron(0 2 5 * ? *)", duration: "4h" },
+      // Without one it could not be rotated by hand either.
+      OwnerSecretRotation: byHand,
+      CacheSecretRotation: byHand,
+      SigningKeysSecretRotation: byHand,
+      EncryptionKeysSecretRotation: byHand,
     });
     for (const { inputs, region } of rotations) {
       expect(region).toBe(primary);
@@ -40,21 +43,26 @@ describe.each(["production", "personal"] as const)("rotation in stage %s", (stag
     expect(permissions.map(({ region }) => region).sort()).toEqual([primary, standby].sort());
     for (const { inputs } of permissions) expect(inputs.sourceAccount).toMatch(/^\d{12}$/);
     const own = byName(permissions, "RotationInPrimaryBySecretsManager");
-    for (const { dependencies } of every(
+    const values = every(recording, "aws:secretsmanager/secretVersion:SecretVersion");
+    for (const { name, dependencies } of every(
       recording,
       "aws:secretsmanager/secretRotation:SecretRotation",
     )) {
       expect(dependencies).toContain(own.urn);
+      // Its test of the function finds no current version before.
+      expect(dependencies).toContain(byName(values, name.replace(/Rotation$/, "Value")).urn);
     }
   });
 
-  it("has an overlap that outlives its deadline by two hours", async () => {
+  it("has an overlap that outlives its deadline, and the sessions after it, by two hours", async () => {
     const functions = every(await recorded(stage), "aws:lambda/function:Function");
     const overlaps = functions.filter(({ inputs }) => String(inputs.name).endsWith("-retirement"));
     expect(overlaps).toHaveLength(2);
     for (const { inputs } of overlaps) {
       const { executionTimeout } = inputs.durableConfig as { executionTimeout: number };
-      expect(executionTimeout).toBe(usualOverlap.deadlineSeconds + 7200);
+      expect(executionTimeout).toBe(
+        usualOverlap.deadlineSeconds + usualOverlap.sessionSeconds + 7200,
+      );
     }
   });
 });

@@ -82,6 +82,7 @@ const sdkPlaces: Rule = {
 /** Functions of values that decisions may use, by the module that has them. */
 const pureValues: Record<string, readonly string[]> = {
   "zod/mini": ["*"],
+  "functions/slack/rotate-words.ts": ["rotateOf"],
   "shared/clock.ts": ["isoSeconds"],
   "shared/message.ts": ["actionIds"],
   "shared/pause.ts": ["whilePaused"],
