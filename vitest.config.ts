@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Whole programs with processes of their own, when everything else is done: they wait more than they work. */
+/** Whole programs with processes of their own, after all else: they wait more than they work. */
 const drills = ["test/drill/{cli,repairs-cli,resume}.test.ts"];
 
 export default defineConfig({

@@ -6,7 +6,7 @@ export type AttemptEnd =
   | "done"
   /** There was nothing to do now. It looks again; others may look meanwhile. */
   | "nothing"
-  /** It is its matter and gets well by itself, or soon can be dealt with: others wait for it, not for long. */
+  /** It is its matter and gets well by itself, or soon can be dealt with: others wait a while for it. */
   | "waits"
   /** A pause, a freeze or a mute forbade it. It is not counted, and is looked at again. */
   | "held"

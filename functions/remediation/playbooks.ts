@@ -60,10 +60,11 @@ export interface Verdict {
 export type Right = "off" | "shadow" | "ask" | "automatic";
 
 /**
- * What comes after a finding. `deed`: it is decided about. `again`: nothing now; it looks again, others may
- * look meanwhile, and people are called when that takes too long. `waits`: it gets well by itself, and treating
- * its symptoms would harm: others wait for it, for a quarter of an hour at most. `passes`: it is none of this
- * playbook's matters. `people`: it does not get well by waiting, and nothing of the menu is for it.
+ * What comes after a finding. `deed`: it is decided about. `again`: nothing now; it looks again, others
+ * may look meanwhile, and people are called when that takes too long. `waits`: it gets well by itself,
+ * and treating its symptoms would harm: others wait for it, for a quarter of an hour at most. `passes`:
+ * it is none of this playbook's matters. `people`: it does not get well by waiting, and nothing of the
+ * menu is for it.
  */
 export type Next = "deed" | "again" | "waits" | "passes" | "people";
 

@@ -7,7 +7,7 @@ import { lineOf, overdue, paged } from "./telling.ts";
 
 /** What an attempt has done has to show in an alarm's periods before the next one. */
 export const settleSeconds = 420;
-/** A playbook that did nothing looks again, each time so much later than the last, up to `mostAgainSeconds`. */
+/** A playbook that did nothing looks again, each time so much later, up to `mostAgainSeconds`. */
 export const againSeconds = 120;
 export const mostAgainSeconds = 600;
 /** After `oftenLimit` looks that came to nothing it looks once an hour: people know by then. */

@@ -101,7 +101,8 @@ const textOf = (
     given.length > 0 ? ", and nothing is done by itself" : ", and nothing has helped yet";
   const lines = news.slice(0, linesLimit).map(({ line }) => line);
   const more = news.length > lines.length ? ` And ${news.length - lines.length} more.` : "";
-  return `${alarmCount} alarm(s) in ${region} at ${isoSeconds(now)}${none}.${cut} ${lines.join(". ")}.${more}`;
+  const said = `${cut} ${lines.join(". ")}.${more}`;
+  return `${alarmCount} alarm(s) in ${region} at ${isoSeconds(now)}${none}.${said}`;
 };
 
 interface Unattended {

@@ -22,10 +22,10 @@ const budgetKilobytes: Record<string, number> = {
   remediation: 660,
   retirement: 405,
   rotation: 425,
-  slack: 310,
-  sweep: 310,
+  slack: 335,
+  sweep: 340,
   triage: 370,
-  verification: 665,
+  verification: 735,
 };
 
 const entries = functionEntries();

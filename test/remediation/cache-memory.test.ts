@@ -104,7 +104,7 @@ describe("a cache that is full", () => {
     const at = await strained();
     const result = await at.ended();
     expect(result).toMatchObject({
-      ...{ playbook: "cache-memory", end: "nothing", code: "not-actionable", acts: 0 },
+      ...{ playbook: "cache-memory", end: "needs-human", code: "not-actionable", acts: 0 },
     });
     const notes = result.notes.join(" ");
     expect(notes).toMatch(/93 % of the memory of platform-cache-00\d is in use/);

@@ -50,7 +50,7 @@ describe("a database that fills up", () => {
     });
     fill(at, 90);
     const result = await at.ended();
-    expect(result).toMatchObject({ end: "nothing", code: "not-actionable", acts: 0 });
+    expect(result).toMatchObject({ end: "needs-human", code: "not-actionable", acts: 0 });
     expect(result.notes[0]).toContain("at-the-limit");
     expect(await allocated(at)).toBe(100);
   });

@@ -250,13 +250,16 @@ const seen = async (at: Stage, story: Story, lives: Lives): Promise<string[]> =>
 };
 
 /** Closed, or in the hands of people: nothing runs, and nothing is going to be tried by itself. */
-const isOver = async (at: Stage, { goesOnUntil }: Story): Promise<boolean> => {
+const isOver = async (at: Stage, { goesOnUntil, playbook }: Story): Promise<boolean> => {
   const runs = at.executions();
   if (runs.length === 0 || runs.some(({ status }) => status === "RUNNING")) return false;
   const incident = await at.incident();
   if (!incident) return false;
   const end = incident.attempt?.end ?? null;
-  if (incident.closedAtMilliseconds !== null || end === "needs-human") return true;
+  if (incident.closedAtMilliseconds !== null) return true;
+  // Another that has called people without a deed does not keep this one from its next look.
+  const { attempt } = incident;
+  if (end === "needs-human" && (attempt?.hasActed || attempt?.playbook === playbook)) return true;
   if (goesOnUntil) return end === goesOnUntil;
   // Looked at once an hour, and people know.
   const isLeft = incident.parked.some(({ why }) => why.includes("again after 3600 s"));

@@ -199,7 +199,7 @@ describe("a replica that is cut off from its source", () => {
       done().some(({ status }) => status === "SUCCEEDED"),
     );
     const result = JSON.parse(done()[0]?.result ?? "{}") as Result;
-    expect(result).toMatchObject({ playbook: "replica-lag", end: "passed", acts: 0 });
+    expect(result).toMatchObject({ playbook: "replica-lag", end: "needs-human", acts: 0 });
     expect(result.notes[0]).toMatch(/replication-stopped|source-silent/);
     expect(at.bugs).toEqual([]);
   });

@@ -83,19 +83,22 @@ const sdkPlaces: Rule = {
 const pureValues: Record<string, readonly string[]> = {
   "zod/mini": ["*"],
   "functions/slack/rotate-words.ts": ["rotateOf"],
+  "shared/canonical.ts": ["sha256"],
   "shared/clock.ts": ["isoSeconds"],
+  "shared/incident.ts": ["triedOf"],
   "shared/message.ts": ["actionIds"],
   "shared/pause.ts": ["whilePaused"],
   "shared/readiness.ts": ["backupBoundSeconds", "verdictOf", "isFailing"],
 };
 
 /**
- * Playbooks are decisions as well: whoever reads one has seen all that it can do. So are the parts of
- * readiness' decision that have a file of their own, and what several playbooks make of requests.
+ * Playbooks are decisions as well: whoever reads one has seen all that it can do. So are parts of
+ * readiness' and triage's decisions with files of their own, and what several playbooks make of requests.
  */
 const isDecision = (path: string) =>
   /^functions\/[^/]+\/(decide|states|warnings|playbooks)\.ts$/.test(path) ||
   /^functions\/readiness\/(judged|backups)\.ts$/.test(path) ||
+  /^functions\/triage\/(facts|memory|telling)\.ts$/.test(path) ||
   path === "functions/remediation/traffic.ts" ||
   /^functions\/remediation\/playbooks\/[^/]+\/playbook\.ts$/.test(path);
 

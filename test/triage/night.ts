@@ -23,6 +23,31 @@ export const ring = (kind: string, sinceMilliseconds = start, resource = ""): Ri
   held: null,
 });
 
+/** With the mute rules of every alarm that the decision asks about, as the job looks for them. */
+const withMutes = (facts: TriageFacts, muted: ReadonlySet<string>): TriageFacts => {
+  let seen = facts;
+  for (let round = 1; round <= 4; round += 1) {
+    const known = { known: true, source: "CloudWatch", atMilliseconds: facts.now } as const;
+    const asked = candidates(seen).map((name) => [name, { ...known, value: muted.has(name) }]);
+    seen = { ...seen, mutes: { ...seen.mutes, ...Object.fromEntries(asked) } };
+  }
+  return seen;
+};
+
+/** As a run that ends writes it down. */
+const ended = (incident: Incident | null, end: AttemptEnd, now: number): Incident => {
+  if (!incident?.attempt) throw new Error("nothing is under way");
+  const { attempt, tried } = incident;
+  return {
+    ...incident,
+    attempt: {
+      ...{ ...attempt, hasBegun: true, end, endedAtMilliseconds: now },
+      hasActed: end === "done" || end === "needs-human",
+    },
+    tried: { ...tried, [attempt.playbook]: triedOf(incident, attempt, end, now) },
+  };
+};
+
 /** A night of alarms with a look each minute, in which each attempt ends as it is told. */
 export const night = (kinds: string[], given: Covers[] = covers) => {
   let incident: Incident | null = null;
@@ -33,24 +58,10 @@ export const night = (kinds: string[], given: Covers[] = covers) => {
   const muted = new Set<string>();
   const pages: { minute: number; text: string }[] = [];
   const starts: { minute: number; playbook: string; run: string }[] = [];
-  const withMutes = (facts: TriageFacts): TriageFacts => {
-    let seen = facts;
-    for (let round = 1; round <= 4; round += 1) {
-      const asked = candidates(seen).map(
-        (name) =>
-          [
-            name,
-            { known: true, value: muted.has(name), source: "CloudWatch", atMilliseconds: now },
-          ] as const,
-      );
-      seen = { ...seen, mutes: { ...seen.mutes, ...Object.fromEntries(asked) } };
-    }
-    return seen;
-  };
   const minute = () => Math.round((now - start) / 60_000);
   const glance = (): Judged => {
     const facts = { region, now, alarms, isCut: false, isDeploying: false, brake, incident };
-    const judged = judge(withMutes({ ...facts, covers: given, mutes: {}, fate: fate_ }));
+    const judged = judge(withMutes({ ...facts, covers: given, mutes: {}, fate: fate_ }, muted));
     incident = judged.incident ?? incident;
     if (judged.page) pages.push({ minute: minute(), text: judged.page.text });
     const attempt = judged.start?.attempt;
@@ -68,16 +79,7 @@ export const night = (kinds: string[], given: Covers[] = covers) => {
     }
   };
   const end = (end_: AttemptEnd): void => {
-    if (!incident?.attempt) throw new Error("nothing is under way");
-    const { attempt, tried } = incident;
-    incident = {
-      ...incident,
-      attempt: {
-        ...{ ...attempt, hasBegun: true, end: end_, endedAtMilliseconds: now },
-        hasActed: end_ === "done" || end_ === "needs-human",
-      },
-      tried: { ...tried, [attempt.playbook]: triedOf(incident, attempt, end_, now) },
-    };
+    incident = ended(incident, end_, now);
   };
   return {
     look,

@@ -2,6 +2,7 @@ import type { Runtime } from "../../../shared/runtime.ts";
 import type { Plant } from "../world.ts";
 import type { Scenario } from "./scenario.ts";
 import { plain } from "./scenario.ts";
+import { pausedWhilePeopleThink } from "./staged.ts";
 
 /** A bug that somebody might write, put around the real handlers; no code of theirs knows of it. */
 export interface PlantedBug {
@@ -73,9 +74,6 @@ const secretLogged: Plant = (definition, runtime, assemble) => {
   });
 };
 
-const paused: Scenario["meanwhile"] = [
-  { afterSeconds: 60, deed: { is: "pause", forSeconds: 3600 } },
-];
 const moving: Scenario["meanwhile"] = [
   { afterSeconds: 60, deed: { is: "failover", forSeconds: 3600 } },
 ];
@@ -85,7 +83,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "does not read the switch",
     risk: "repairs that harm",
     plant: forgetting("pause"),
-    scenario: { meanwhile: paused },
+    scenario: pausedWhilePeopleThink,
   },
   {
     name: "does not see that a failover is under way",

@@ -1,4 +1,12 @@
+import type { Scenario } from "./scenario.ts";
 import type { Repairs } from "./simulate.ts";
+
+/** The switch is thrown after the question and before the yes: earlier, nothing would be begun. */
+export const pausedWhilePeopleThink: Partial<Scenario> = {
+  rights: { "unhealthy-host": "ask" },
+  people: [{ user: "U0ANA", says: "approve", thinksSeconds: [200, 300] }],
+  meanwhile: [{ afterSeconds: 450, deed: { is: "pause", forSeconds: 600 } }],
+};
 
 /** Nights that chance alone would show too seldom, told on purpose. */
 export const staged: readonly (Omit<Repairs, "seed"> & { what: string })[] = [
@@ -19,6 +27,7 @@ export const staged: readonly (Omit<Repairs, "seed"> & { what: string })[] = [
       ],
     },
   },
+  { what: "paused while people thought about it", scenario: pausedWhilePeopleThink },
   {
     what: "somebody has grown the group, and an instance is on its way",
     scenario: {
