@@ -54,7 +54,7 @@ const ofTheWhole = ({ told, deeds, journals, budget }: RepairFindings): Check[] 
 };
 
 const ofStory = ({ deeds }: RepairFindings, told: Told, row: RepairRow | undefined): Check[] => {
-  const { story, answer, attempts, checks, brokenAt, endedAt } = told;
+  const { story, answer, page, attempts, checks, brokenAt, endedAt } = told;
   const { end, codes, deed } = story.expects;
   const result = answer && resultOf(answer);
   const acted = attempts.filter((each) => (resultOf(each)?.acts ?? 0) > 0);
@@ -62,19 +62,28 @@ const ofStory = ({ deeds }: RepairFindings, told: Told, row: RepairRow | undefin
   const failing = row ? row.failed / Math.max(1, row.failed + row.acknowledged) : 1;
   const named = (name: string) => `${story.name}: ${name}`;
   return [
-    check(
-      named(deed ? "repaired, and it has proven itself" : "rightly left alone"),
-      result?.end === end && codes.includes(result.code),
-      `${end} (${codes.join(" or ")})`,
-      result ? `${result.end} (${result.code})` : "nobody has answered",
-    ),
+    story.calls
+      ? calledInTime(named("people were called instead"), page, brokenAt)
+      : check(
+          named(deed ? "repaired, and it has proven itself" : "rightly left alone"),
+          result?.end === end && codes.includes(result.code),
+          `${end} (${codes.join(" or ")})`,
+          result ? `${result.end} (${result.code})` : "nobody has answered",
+        ),
     check(
       named(deed ? "exactly one deed" : "no deed"),
-      acted.length === (deed ? 1 : 0) && result?.acts === (deed ? 1 : 0),
+      acted.length === (deed ? 1 : 0) && own.length >= (deed ? 1 : 0),
       deed ?? "none",
       own.map(({ deed: name, target }) => `${name} ${target}`).join(", ") || "none",
     ),
-    check(named("one incident"), incidentsOf(attempts).size === 1, "1", incidentsOf(attempts).size),
+    story.calls
+      ? check(named("nothing was begun"), attempts.length === 0, "0 runs", attempts.length)
+      : check(
+          named("one incident"),
+          incidentsOf(attempts).size === 1,
+          "1",
+          incidentsOf(attempts).size,
+        ),
     ...(story.failingShare < 1
       ? [
           check(
@@ -87,6 +96,19 @@ const ofStory = ({ deeds }: RepairFindings, told: Told, row: RepairRow | undefin
       : []),
     ...checks.map((each) => ({ ...each, name: named(each.name) })),
   ];
+};
+
+/** The ten minutes of triage, the alarm's own time before it, and the minute of a look. */
+const calledWithinSeconds = 15 * 60;
+
+const calledInTime = (name: string, page: Told["page"], brokenAt: number): Check => {
+  const seconds = page && (page.atMilliseconds - brokenAt) / 1000;
+  return check(
+    name,
+    seconds !== undefined && seconds <= calledWithinSeconds,
+    `within ${calledWithinSeconds} s`,
+    seconds === undefined ? "nobody was called" : `${Math.round(seconds)} s`,
+  );
 };
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

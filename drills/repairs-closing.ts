@@ -53,7 +53,7 @@ const failures = (checks: readonly Check[], columns: number, ink: Ink): string[]
 /** What came of a story, in two words. */
 export const outcomeOf = ({ end, mustAct, code }: RepairRow): { tone: Tone; text: string } => {
   if (end === "done") return { tone: mustAct ? "good" : "bad", text: "repaired" };
-  if (end === "nothing" || end === "held") {
+  if (end === "nothing" || end === "held" || (end === "needs-human" && !mustAct)) {
     return { tone: mustAct ? "bad" : "good", text: mustAct ? "not repaired" : "left alone" };
   }
   return { tone: end === "none" ? "unknown" : "bad", text: end === "none" ? "no answer" : code };

@@ -1,4 +1,5 @@
 import type { Execution } from "../local/lambda/store.ts";
+import { render } from "../local/slack/render.ts";
 import { isWell, until } from "./course.ts";
 import { journalOf } from "./evidence.ts";
 import { names } from "./names.ts";
@@ -20,6 +21,8 @@ const baselineSeconds = 65;
 const sampleSeconds = 5;
 /** An alarm, three looks and a repair that takes its time; what takes longer is not waited for. */
 const patienceSeconds = 1500;
+/** A page is one line to whoever looks for words in it. */
+const pageColumns = 2000;
 /** The journal's copy in the other region is a second behind. */
 const replicationSeconds = 10;
 
@@ -32,9 +35,16 @@ export interface Told {
   endedAt: number;
   /** The attempt that answered it; undefined when none did in time. */
   answer: Execution | undefined;
+  /** Where nothing is to be begun: what people were called with. */
+  page: Page | undefined;
   attempts: Execution[];
   alarms: number;
   checks: Check[];
+}
+
+export interface Page {
+  text: string;
+  atMilliseconds: number;
 }
 
 export interface Drilled {
@@ -137,13 +147,32 @@ const begin = async (
 const since = (scene: Scene, { before }: Begun): Execution[] =>
   attemptsIn(scene).filter(({ name }) => !before.has(name));
 
-const answerOf = async (scene: Scene, begun: Begun): Promise<Execution | undefined> => {
-  let answer: Execution | undefined;
+interface Answer {
+  run: Execution | undefined;
+  page: Page | undefined;
+}
+
+const answerOf = async (scene: Scene, begun: Begun): Promise<Answer> => {
+  const answer: Answer = { run: undefined, page: undefined };
+  const { calls } = begun.story;
   await until(scene.world, patienceSeconds, () => {
-    answer = since(scene, begun).find((each) => isAnswer(begun.story, each));
-    return answer !== undefined;
+    if (calls) answer.page = pageOf(scene, begun, calls);
+    else answer.run = since(scene, begun).find((each) => isAnswer(begun.story, each));
+    return answer.run !== undefined || answer.page !== undefined;
   });
   return answer;
+};
+
+const pageOf = ({ world }: Scene, { brokenAt }: Begun, calls: RegExp): Page | undefined => {
+  for (const message of world.slack.messages()) {
+    const { threadTs, atMilliseconds } = message;
+    // What is said in a thread wakes nobody.
+    if (threadTs !== undefined || atMilliseconds < brokenAt) continue;
+    const lines = render(message, pageColumns).map((line) => line.replace(/^│ ?/, ""));
+    const text = lines.filter((line) => line !== "").join(" ");
+    if (calls.test(text)) return { text, atMilliseconds };
+  }
+  return undefined;
 };
 
 /** Waits until the deed is done, or the story is over without one. */
@@ -163,16 +192,16 @@ const acted = async (scene: Scene, begun: Begun, answering: Promise<unknown>): P
 const end = async (
   scene: Scene,
   begun: Begun,
-  answer: Execution | undefined,
+  { run: answer, page }: Answer,
   isNextBroken: boolean,
 ): Promise<Told> => {
   const { world, rang, seen } = scene;
   const { story, broken, brokenAt } = begun;
-  const endedAt = answer?.endedAt ?? world.timeline.now();
+  const endedAt = answer?.endedAt ?? page?.atMilliseconds ?? world.timeline.now();
   const checks = await broken.checks();
   await broken.heal();
   await hastenAlarms(scene, [story.alarm], false);
-  if (!answer) seen.see("world", "failed", `Nobody has answered "${story.title}" in time`);
+  if (!answer && !page) seen.see("world", "failed", `Nobody has answered "${story.title}" in time`);
   const attempts = since(scene, begun);
   if (isNextBroken) await settleAtOnce(scene);
   return {
@@ -181,6 +210,7 @@ const end = async (
     brokenAt,
     endedAt,
     answer,
+    page,
     attempts,
     alarms: rang.size - begun.rang,
     checks,

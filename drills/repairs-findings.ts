@@ -61,7 +61,7 @@ const wasSent = (id: string, sent: number): boolean => {
 };
 
 const rowOf = ({ scene, samples }: Drilled, told: Told, firstAt: number): RepairRow => {
-  const { story, answer, brokenAt, endedAt } = told;
+  const { story, answer, page, brokenAt, endedAt } = told;
   const entries = answer ? journalOf(scene.world, answer.name) : [];
   const result = answer && resultOf(answer);
   const text = (key: string) => entries.find((entry) => entry.key === key)?.text ?? "";
@@ -77,15 +77,15 @@ const rowOf = ({ scene, samples }: Drilled, told: Told, firstAt: number): Repair
     text: told.text,
     brokenAtSeconds: from(brokenAt),
     endedAtSeconds: from(endedAt),
-    seconds: result ? (endedAt - brokenAt) / 1000 : null,
+    seconds: result || page ? (endedAt - brokenAt) / 1000 : null,
     mustAct: story.expects.deed !== null,
     run: answer?.name ?? "none",
     playbook: story.playbook,
-    end: result?.end ?? "none",
-    code: result?.code ?? "none",
+    end: result?.end ?? (page ? story.expects.end : "none"),
+    code: result?.code ?? (page ? "people-called" : "none"),
     ...judgedIn(entries),
     done: text("deed").replace(/^Now: /, ""),
-    proven: result?.notes.join(" ") ?? "",
+    proven: result?.notes.join(" ") ?? page?.text ?? "",
     approvedBy: result?.approvedBy ?? [],
     stretches: stretchesOf(entries, brokenAt, endedAt).map(({ kind, fromAt, toAt }) => ({
       kind,

@@ -28,6 +28,8 @@ export interface RepairStory {
   alarm: string;
   /** How that attempt has to end, and the deed that it may take: none where it rightly refuses. */
   expects: { end: AttemptEnd; codes: readonly string[]; deed: DeedName | null };
+  /** Nothing is even begun: what people are called with instead, in Slack. */
+  calls?: RegExp;
   /** Of the requests of its time so many may fail: what breaks takes some until it is noticed. */
   failingShare: number;
   /** Whether it may be broken while the story before it still proves itself. */
@@ -251,7 +253,7 @@ const fleetWide: RepairStory = {
   title: "most instances sick at once",
   playbook: "unhealthy-host",
   alarm: "unhealthy-hosts",
-  expects: { end: "nothing", codes: ["not-actionable", "fleet-wide"], deed: null },
+  expects: { end: "needs-human", codes: ["not-actionable", "fleet-wide"], deed: null },
   // Nobody but people can repair it, so users feel it until the story ends it.
   failingShare: 1,
   break: async (scene) => {
@@ -277,6 +279,7 @@ const pausePressed: RepairStory = {
   playbook: "unhealthy-host",
   alarm: "unhealthy-hosts",
   expects: { end: "held", codes: ["paused"], deed: null },
+  calls: /unhealthy-hosts.*paused/is,
   failingShare: 0.3,
   break: async (scene) => {
     const { world } = scene;

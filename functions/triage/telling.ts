@@ -99,7 +99,7 @@ const textOf = (
   const cut = isCut ? " There are more than were read." : "";
   const none =
     given.length > 0 ? ", and nothing is done by itself" : ", and nothing has helped yet";
-  const lines = news.slice(0, linesLimit).map(({ line }) => line);
+  const lines = news.slice(0, linesLimit).map(({ line }) => line.replace(/\.+$/, ""));
   const more = news.length > lines.length ? ` And ${news.length - lines.length} more.` : "";
   const said = `${cut} ${lines.join(". ")}.${more}`;
   return `${alarmCount} alarm(s) in ${region} at ${isoSeconds(now)}${none}.${said}`;
