@@ -64,7 +64,8 @@ export interface Directed {
 
 /**
  * Starts, watches and wakes moves in either region, wakes repairs, starts restore tests and rotations, and
- * keeps in their journals whose answer did not count: what both doors do (`runsOf` in functions/slack/aws.ts).
+ * keeps in their journals whose answer did not count: what both doors do (`runsOf` in
+ * functions/slack/aws.ts).
  * Executions are listed of all versions, which takes the function's name without an alias, in the request
  * and here. Source: "Fine-tuning the Resources and Conditions sections of policies" of Lambda, "Referencing
  * durable executions".
