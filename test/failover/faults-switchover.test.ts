@@ -26,7 +26,12 @@ const needed: readonly Needed[] = [
   },
 ];
 
-const table = await tableOf("switchover");
+/** `EVERY_BLOW=1` strikes each call in each way; else each in half of them, in turn. */
+const isWhole = process.env.EVERY_BLOW === "1";
+const table = (await tableOf("switchover")).map(({ label, faults }, row) => ({
+  label,
+  faults: faults.filter((_, column) => isWhole || (row + column) % 2 === 0),
+}));
 const { strike, counts, unused } = tally(needed);
 
 describe("a planned move with one kind of call failing for a minute", () => {

@@ -106,6 +106,7 @@ const given = (is: Given): PlaybookEvidence => {
     group: known({ ...group, ...rest }),
     service: known({ minutes: 4, requests: 1000, errors: is.errors ?? 0 }),
     database: known({ ...database } as Looks["database"]),
+    path: unknown("not linked"),
   };
 };
 
