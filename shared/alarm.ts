@@ -15,7 +15,7 @@ export interface AlarmChange {
   name: string;
   account: string;
   region: string;
-  kind: "metric" | "math" | "composite";
+  kind: "metric" | "math" | "anomaly" | "composite";
   state: AlarmState;
   previous: AlarmState;
   /** When the alarm changed, not when the event was sent. */
@@ -111,7 +111,10 @@ const kindOf = (configuration: {
   metrics?: { expression?: string | undefined }[] | undefined;
 }): AlarmChange["kind"] => {
   if (configuration.alarmRule !== undefined) return "composite";
-  return configuration.metrics?.some(({ expression }) => expression) ? "math" : "metric";
+  const expressions = (configuration.metrics ?? []).flatMap(({ expression }) => expression ?? []);
+  // The band around a metric is an expression as well, beside the metric itself.
+  if (expressions.some((each) => each.includes("ANOMALY_DETECTION_BAND("))) return "anomaly";
+  return expressions.some((each) => each !== "") ? "math" : "metric";
 };
 
 const reasonSchema = z.object({ triggeringAlarms: z.array(z.object({ arn: z.string() })) });

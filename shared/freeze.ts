@@ -60,6 +60,14 @@ export const endFreeze = async (
   });
 };
 
+/** The newest freeze of its kind, also when it is over; undefined when there never was one. */
+export const lastFreeze = async (
+  table: Coordination,
+  region: string,
+  what: Freezing,
+): Promise<Declared | undefined> =>
+  (await table.read(freezeId(region, what))) as unknown as Declared | undefined;
+
 /**
  * For so long after a move, a deploy or a rotation has ended alarms still show what it has done: a guard's
  * round, health checks, and five periods of a minute.

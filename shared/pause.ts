@@ -32,6 +32,20 @@ export const readPause = async (table: Coordination): Promise<Pause> => {
   };
 };
 
+/** Who has thrown the switch last, or back; null when nobody ever has. Throws when it cannot be read. */
+export const lastTurn = async (
+  table: Coordination,
+): Promise<(PauseChange & { isPaused: boolean }) | null> => {
+  const item = await table.read(pauseId);
+  if (!item) return null;
+  return {
+    isPaused: item.paused === true,
+    by: String(item.by ?? "unknown"),
+    reason: String(item.reason ?? "none given"),
+    atMilliseconds: Number(item.atMilliseconds ?? 0),
+  };
+};
+
 /** What to ask before each change: nothing when running, else why not. */
 export const whilePaused = (pause: Pause): Refusal | undefined => {
   switch (pause.is) {

@@ -1,5 +1,6 @@
 import { canaryBytes, windowsOf } from "../../shared/manifest.ts";
 import type { Session } from "../../shared/runtime.ts";
+import { headerOf, type LeftOn, rowsIn } from "../../shared/sealed.ts";
 import type {
   DatabaseAnswers,
   DatabaseRequest,
@@ -70,6 +71,14 @@ const perform = async (
     }
     case "manifest":
       return manifest(session, request);
+    case "sealed":
+      return sealed(session, request);
+    case "reencrypt": {
+      const values = [request.seconds, request.rows, request.pauseSeconds];
+      const { rows } = await session.query(statements.reencrypt.text, values);
+      if (rows.length === 0) throw new Error("there is no row to permit it in: run bootstrap.sql");
+      return {};
+    }
     case "examine":
       return examine(session, { roles, ...sessionPolicy }, request);
     case "endSessions": {
@@ -99,6 +108,25 @@ const manifest = async (
   await session.query(statements.manifest.text, [at, countedBytes, windows]);
   await session.query(statements.forgetManifests.text, [at - manifestsMilliseconds]);
   return { written: true };
+};
+
+/** Beyond that it is only said that there are more: what is asked for is whether any are left. */
+const countedRows = 1_000_000;
+
+const sealed = async (
+  session: Session,
+  { key, columns }: Extract<DatabaseRequest, { do: "sealed" }>,
+): Promise<DatabaseAnswers["sealed"]> => {
+  const values = [headerOf(key), JSON.stringify(columns), countedRows];
+  const { rows } = await session.query(statements.sealed.text, values);
+  const found = rows[0]?.found as (LeftOn & { found: Record<string, number> })[];
+  return {
+    left: found.map(({ table, column, found: counts }) => {
+      const { "": unmarked = 0, ...keys } = counts;
+      const left = { table, column, keys, unmarked, more: false };
+      return { ...left, more: rowsIn(left) >= countedRows };
+    }),
+  };
 };
 
 const position = async (session: Session): Promise<Position> => {

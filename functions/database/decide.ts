@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import type { LeftOn } from "../../shared/sealed.ts";
 
 /** What can be looked at; each is one part of the answer and may be unknown by itself. */
 export const looks = [
@@ -84,6 +85,21 @@ export const request = z.discriminatedUnion("do", [
     /** Nothing is counted when the newest one is younger than this. */
     atMostEveryHours: z.optional(z.int().check(z.minimum(1), z.maximum(24))),
   }),
+  z.strictObject({
+    do: z.literal("sealed"),
+    /** The id of the key that seals now. */
+    key: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
+    columns: z
+      .array(z.strictObject({ table: z.string(), column: z.string() }))
+      .check(z.minLength(1), z.maxLength(100)),
+  }),
+  z.strictObject({
+    do: z.literal("reencrypt"),
+    /** For so long; 0 ends it. Whoever is stopped must not be at work for much longer. */
+    seconds: z.int().check(z.minimum(0), z.maximum(900)),
+    rows: z.int().check(z.minimum(1), z.maximum(10_000)),
+    pauseSeconds: z.int().check(z.minimum(1), z.maximum(3600)),
+  }),
   examine,
   endSessions,
 ]);
@@ -121,6 +137,8 @@ export interface DatabaseAnswers extends SessionAnswers {
   liftFence: Logins;
   probeWrite: { epoch: number };
   manifest: { written: boolean };
+  sealed: { left: LeftOn[] };
+  reencrypt: Record<string, never>;
 }
 
 /** A fence holds when no role of the application can log in and none has a session left. */
@@ -249,6 +267,8 @@ export interface Slowest {
   totalMilliseconds: number;
   meanMilliseconds: number;
   mostMilliseconds: number;
+  /** Without any value, by `normalised.ts`; null when that cannot be told. Absent in old records. */
+  shape?: string | null;
 }
 
 /** Sessions that work at this moment on one and the same statement. */
@@ -279,8 +299,15 @@ export interface Looks {
   idleInTransaction: Listed<ListedSession>;
   transactions: Listed<ListedSession>;
   blocking: Listed<BlockingSession>;
-  /** `since`: when its statistics were reset. */
-  slowest: { since: string | null; statements: Slowest[] };
+  /**
+   * `since`: when its statistics were reset. `underWay`: shapes of the statements that sessions are in the
+   * middle of, by fingerprint; absent in old records.
+   */
+  slowest: {
+    since: string | null;
+    statements: Slowest[];
+    underWay?: { fingerprint: string; shape: string }[];
+  };
   slots: Listed<Slot>;
   size: { bytes: number; tables: { name: string; bytes: number; deadRows: number | null }[] };
   waits: Listed<{ type: string | null; event: string | null; sessions: number }>;

@@ -1,10 +1,11 @@
 import type { Statement } from "./statements.ts";
 
 /**
- * The part of the menu that looks at sessions, and ends some. No statement here answers with the text of
- * a query, or with a parameter of one: both hold customers' data. A query is known by PostgreSQL's own
+ * The part of the menu that looks at sessions, and ends some. No statement here answers with a session's
+ * query, or with a parameter of one: both hold customers' data. A query is known by PostgreSQL's own
  * fingerprint (`query_id`), which is there when `compute_query_id` is on or pg_stat_statements is
- * loaded. Source: "Run-time Statistics" in the PostgreSQL documentation.
+ * loaded. Source: "Run-time Statistics" in the PostgreSQL documentation. What pg_stat_statements keeps
+ * of a statement leaves this function only as `normalised.ts` tells it.
  */
 
 /** A time to the microsecond, so that it can be compared for equality when it comes back. */
@@ -171,10 +172,23 @@ export const examination = {
     text: `
       SELECT s.queryid::text AS fingerprint, r.rolname AS "user", s.calls::float8 AS calls,
         s.total_exec_time AS total_ms, s.mean_exec_time AS mean_ms, s.max_exec_time AS most_ms,
+        left(s.query, 4000) AS kept,
         (SELECT ${moment("i.stats_reset")} FROM pg_stat_statements_info AS i) AS since
       FROM pg_stat_statements AS s LEFT JOIN pg_roles AS r ON r.oid = s.userid
       WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
       ORDER BY s.total_exec_time DESC, s.queryid LIMIT 10`,
+  },
+
+  /** What is kept of the statements that sessions are in the middle of. After `findStatistics`. */
+  underWay: {
+    readOnly: true,
+    text: `
+      SELECT s.queryid::text AS fingerprint, min(left(s.query, 4000)) AS kept
+      FROM pg_stat_statements AS s
+      WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND s.queryid IN (SELECT a.query_id FROM pg_stat_activity AS a
+          WHERE a.query_id IS NOT NULL AND a.state <> 'idle' AND a.pid <> pg_backend_pid())
+      GROUP BY s.queryid ORDER BY s.queryid LIMIT 30`,
   },
 
   /**

@@ -15,6 +15,7 @@ import type {
   Spared,
 } from "./decide.ts";
 import { mostEnded } from "./decide.ts";
+import { normalised } from "./normalised.ts";
 import { statements } from "./statements.ts";
 
 /** Whose sessions may be ended: the application's, less what the operator's file spares. */
@@ -127,6 +128,7 @@ const lookers: { [L in Look]: Looker<L> } = {
       throw Object.assign(new Error("no pg_stat_statements"), { code: noStatistics });
     }
     const { rows } = await session.query(statements.slowest.text);
+    const underWay = await session.query(statements.underWay.text);
     return {
       since: text(rows[0]?.since),
       statements: rows.map((row) => ({
@@ -136,7 +138,12 @@ const lookers: { [L in Look]: Looker<L> } = {
         totalMilliseconds: Number(row.total_ms),
         meanMilliseconds: Number(row.mean_ms),
         mostMilliseconds: Number(row.most_ms),
+        shape: shapeOf(row),
       })),
+      underWay: underWay.rows.flatMap((row) => {
+        const shape = shapeOf(row);
+        return shape === null ? [] : [{ fingerprint: String(row.fingerprint), shape }];
+      }),
     };
   },
   slots: async (session) => {
@@ -183,6 +190,10 @@ const lookers: { [L in Look]: Looker<L> } = {
     }));
   },
 };
+
+/** PostgreSQL's own text of it stays here. */
+const shapeOf = ({ kept }: Row): string | null =>
+  typeof kept === "string" ? normalised(kept) : null;
 
 const bound = ({ roles, neverEnd, onlyEnd }: Endable) => [roles, neverEnd, onlyEnd];
 

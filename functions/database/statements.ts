@@ -167,6 +167,25 @@ export const statements = {
       INSERT INTO nightshift.canary (bytes) VALUES ($1) ON CONFLICT (singleton) DO NOTHING`,
   },
 
+  /** How many rows are sealed by another key than the one of this header, by the ids of their keys. */
+  sealed: {
+    readOnly: true,
+    text: `
+      SELECT nightshift.sealed($1, $2, $3) AS found`,
+  },
+
+  /**
+   * Lets the application seal rows again for so many seconds from now, by the server's own clock; 0 ends
+   * it. How many at a time, `nightshift.next_batch()` tells it.
+   */
+  reencrypt: {
+    readOnly: false,
+    text: `
+      UPDATE nightshift.reencryption SET until = clock_timestamp() + make_interval(secs => $1),
+        rows = $2, pause = make_interval(secs => $3)
+      RETURNING true AS permitted`,
+  },
+
   /** A committed write proves that the server takes writes. */
   probeWrite: {
     readOnly: false,

@@ -20,6 +20,7 @@ import { readPause } from "../../shared/pause.ts";
 import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import type { RefreshSeen } from "./evidence.ts";
+import type { Hop } from "./evidence-path.ts";
 import type { AlarmNow } from "./guardrails.ts";
 import { handsOf } from "./hands-aws.ts";
 import { lookersOf } from "./looks-aws.ts";
@@ -43,6 +44,8 @@ export interface RemediatedLink extends Record<string, unknown> {
   zone?: string;
   /** The replication group. */
   cache?: { group: string };
+  /** The way of a request through the security groups, in the words of `evidence-path.ts`. */
+  path?: Hop[];
   /** The metric of connections that the database turned away. */
   refusals?: { namespace: string; name: string };
 }

@@ -1,5 +1,6 @@
 import type { Fact, Refusal } from "../../shared/outcome.ts";
 import type { Deed } from "./actions.ts";
+import { withCauses } from "./causation.ts";
 import type { Look } from "./evidence.ts";
 import type { Decision, Evidence, Finding, Playbook, Right, Subject } from "./playbooks.ts";
 
@@ -43,9 +44,12 @@ export const decide = (
   },
 ): Verdict => {
   const finding = playbook.diagnose(evidence, subject);
-  const decision = decisionOf(playbook, finding, evidence, subject);
-  if (decision.kind === "refuse") return { finding, decision, mode: "nothing", reasons: [] };
+  // Evidence from before every run looked at what was changed has no `changes` in it.
+  const { changes } = evidence as Partial<Evidence<Look>>;
   const right = rightOf(playbook.right, given, record);
+  const planned = decisionOf(playbook, finding, evidence, subject);
+  const decision = withCauses(planned, changes, subject, right === "automatic");
+  if (decision.kind === "refuse") return { finding, decision, mode: "nothing", reasons: [] };
   const reasons = [...decision.reasons, ...whyNotBySelf(right, decision, record, isIrreversible)];
   const byItself =
     right === "automatic" && decision.kind === "proceed" && !isIrreversible(decision.deed);

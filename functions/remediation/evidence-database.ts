@@ -95,6 +95,8 @@ export interface LostRegionSeen {
 export interface DatabaseLooks {
   databaseLoad: DatabaseLoadSeen;
   activity: ActivitySeen;
+  /** What takes its time and who blocks whom. Unknown at proofs: it is for people, before a deed. */
+  statements: ActivitySeen;
   lease: LeaseSeen;
   writes: WritesSeen;
   standby: StandbySeen;

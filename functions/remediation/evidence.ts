@@ -4,6 +4,8 @@ import type { DatabaseAnswers } from "../database/decide.ts";
 import type { ApplicationLooks } from "./evidence-application.ts";
 import type { DatabaseLooks } from "./evidence-database.ts";
 import type { EdgeLooks } from "./evidence-edge.ts";
+import type { PastLooks } from "./evidence-past.ts";
+import type { PathSeen } from "./evidence-path.ts";
 import type { Evidence, Subject } from "./playbooks.ts";
 
 /** A target as the load balancer sees it. `state` and `reason` are its own words. */
@@ -107,7 +109,9 @@ export interface LoginSeen {
 }
 
 /** Everything that can be looked at, by name. A look changes nothing and answers within seconds. */
-export interface Looks extends EdgeLooks, DatabaseLooks, ApplicationLooks {
+export interface Looks extends EdgeLooks, DatabaseLooks, ApplicationLooks, PastLooks {
+  /** The security groups on the way of a request. */
+  path: PathSeen;
   /** The targets of the region's target group. */
   targets: TargetSeen[];
   /** The region's Auto Scaling group. */

@@ -65,6 +65,7 @@ const gatherFacts = async ({ ports, run }: Work): Promise<GuardFacts> => {
 /** The same deed has to come of fresh evidence: another target, or none, is another plan. */
 const changedPlan = async ({ ports, run, playbook }: Work): Promise<Refusal[]> => {
   const { subject } = run.wish;
+  // Without what was changed before: that says who is asked, and not what is done.
   const evidence = await gather(ports.clock, ports.lookers, playbook.evidence, subject);
   const { decision, finding } = decide(playbook, evidence as Evidence<Look>, subject, {
     given: "automatic",

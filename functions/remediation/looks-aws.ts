@@ -18,6 +18,8 @@ import type { GroupSeen, Lookers } from "./evidence.ts";
 import { applicationLooks } from "./looks-application-aws.ts";
 import { cacheLooks } from "./looks-cache-aws.ts";
 import { databaseLooksOf } from "./looks-database-aws.ts";
+import { pastLooks } from "./looks-past-aws.ts";
+import { pathLooks } from "./looks-path-aws.ts";
 import { regionLooksOf } from "./looks-regions-aws.ts";
 import { sessionLooks } from "./sessions-aws.ts";
 import { signalsOf } from "./signals-aws.ts";
@@ -32,6 +34,8 @@ export const lookersOf = (runtime: Runtime, region: string, link: RemediatedLink
   ...certificateLooks(runtime, region, link),
   ...databaseLooksOf(runtime, region, link),
   ...regionLooksOf(runtime, region, link),
+  ...pathLooks(runtime, region, link),
+  ...pastLooks(runtime, region, link),
 });
 
 const fleetLooks = (runtime: Runtime, region: string, link: RemediatedLink) => {

@@ -13,6 +13,7 @@ import type {
   Level,
   WritesSeen,
 } from "./evidence-database.ts";
+import type { Subject } from "./playbooks.ts";
 import { asking } from "./sessions-aws.ts";
 import type { Point, Query } from "./signals-aws.ts";
 import { reader } from "./signals-aws.ts";
@@ -88,6 +89,10 @@ export const databaseLooksOf = (runtime: Runtime, region: string, link: Remediat
       return { minutes: recentMinutes, ...(byName as Record<(typeof names)[number], Level>) };
     },
     activity: (): Promise<ActivitySeen> => ask({ do: "examine", looks: activityLooks }),
+    statements: async (_subject: Subject, since?: number | null): Promise<ActivitySeen> => {
+      if (since) throw new Error("it is looked at before a deed only");
+      return ask({ do: "examine", looks: ["running", "blocking", "slowest"] });
+    },
     lease: async (): Promise<LeaseSeen> => {
       const { region: active, state, holder } = await readLease(table);
       return { isHere: active === region, region: active, state, holder };

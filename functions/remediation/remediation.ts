@@ -12,6 +12,7 @@ import { decide } from "./decide.ts";
 import type { Look } from "./evidence.ts";
 import { gather } from "./evidence.ts";
 import { guarded } from "./guarding.ts";
+import { always } from "./past.ts";
 import type { Evidence, Next, Playbook } from "./playbooks.ts";
 import type { Ports } from "./ports.ts";
 import { prove } from "./proving.ts";
@@ -175,14 +176,15 @@ const attempt = async (work: Work): Promise<Ending> => {
 /** Everything is looked at and in the journal before anything can be destroyed. */
 const look = async (work: Work): Promise<void> => {
   const { steps, clock, ports, run, playbook } = work;
+  const looks = [...new Set<Look>([...playbook.evidence, ...always])];
   const evidence = await steps.step("evidence", () =>
-    gather(clock, ports.lookers, playbook.evidence, run.wish.subject),
+    gather(clock, ports.lookers, looks, run.wish.subject),
   );
-  run.evidence = evidence as Evidence<Look>;
+  run.evidence = evidence;
   const seen = Object.values(evidence).filter(({ known }) => known).length;
   const entry = await record(work, "evidence", {
     kind: "saw",
-    text: `${seen} of ${playbook.evidence.length} looks were answered.`,
+    text: `${seen} of ${looks.length} looks were answered.`,
     data: { evidence },
   });
   if (entry) run.saved = { run: run.name, ...entry };

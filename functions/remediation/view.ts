@@ -2,6 +2,10 @@ import { isoSeconds } from "../../shared/clock.ts";
 import type { Block, SlackMessage } from "../../shared/message.ts";
 import { approvalBlocks, escaped, person } from "../../shared/message.ts";
 import { saysOf } from "./actions.ts";
+import type { Look } from "./evidence.ts";
+import { changesWords, historyWords } from "./past.ts";
+import { wayWords } from "./path.ts";
+import type { Evidence } from "./playbooks.ts";
 import type { Phase, Run } from "./remediation.ts";
 
 /** Slack's limits per block. Source: the JSDoc of @slack/types. */
@@ -48,6 +52,8 @@ export const messageOf = (run: Run): SlackMessage => {
     { type: "header", text: { type: "plain_text", text: clip(title, headerLimit) } },
     section(`*${escaped(state)}*\n${escaped(wish.subject.alarm)}: ${escaped(wish.subject.reason)}`),
   ];
+  const before = beforeOf(run);
+  if (before) blocks.push(section(before));
   if (verdict) {
     const { finding, reasons } = verdict;
     const because = reasons.length > 0 ? `\n${escaped(reasons.join(" "))}` : "";
@@ -59,6 +65,16 @@ export const messageOf = (run: Run): SlackMessage => {
   if (run.timeline.length > 0) blocks.push(section(timelineOf(run.timeline)));
   blocks.push(contextOf(run));
   return { text: clip(`${title}: ${escaped(state)}`, sectionLimit), blocks };
+};
+
+/** How its alarm has behaved, and what was changed before it rang. */
+const beforeOf = ({ evidence, wish }: Run): string => {
+  const { history, changes, path } = (evidence ?? {}) as Partial<Evidence<Look>>;
+  const rang = historyWords(history);
+  const way = wayWords(path, wish.subject.region).map((line) => `*On the way*: ${escaped(line)}`);
+  const changed = changesWords(changes).map((line) => `• ${escaped(line)}`);
+  const title = changed.length > 0 ? ["*Changed before*"] : [];
+  return [...(rang ? [escaped(rang)] : []), ...way, ...title, ...changed].join("\n");
 };
 
 /**

@@ -277,7 +277,7 @@ export class Alarms {
       watch,
       at: since,
       summary: `Alarm updated from ${before.value} to ${next.value}`,
-      data: JSON.stringify({ version: "1.0", oldState: before.value, newState: state }),
+      data: historyData(before, watch.state),
     });
     if (this.history.length > kept) this.history.shift();
     const type = "CloudWatch Alarm State Change";
@@ -289,6 +289,17 @@ export class Alarms {
     });
   }
 }
+
+/** Source: the example of `describe-alarm-history` in the AWS CLI's reference. */
+const historyData = (before: State, after: State): string => {
+  const shown = ({ value, reason, reasonData }: State) => ({
+    stateValue: value,
+    stateReason: reason,
+    // What somebody gives to SetAlarmState may be any text.
+    ...(reasonData?.startsWith("{") ? { stateReasonData: JSON.parse(reasonData) as unknown } : {}),
+  });
+  return JSON.stringify({ version: "1.0", oldState: shown(before), newState: shown(after) });
+};
 
 const invalidRule = (message: string) => new AwsError("ValidationError", message, { status: 400 });
 

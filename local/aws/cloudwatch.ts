@@ -156,6 +156,12 @@ const describeAlarms =
     };
   };
 
+/** The most in one answer. Source: DescribeAlarmHistory in the API reference. */
+const historyPage = 100;
+
+const badValidation = (message: string): AwsError =>
+  new AwsError("ValidationError", message, { status: 400 });
+
 const describeAlarmHistory =
   (alarms: Alarms) =>
   (
@@ -163,6 +169,11 @@ const describeAlarmHistory =
     call: Call,
   ): Answer<DescribeAlarmHistoryCommandOutput> => {
     const types = input.AlarmTypes ?? ["MetricAlarm"];
+    const { NextToken: token, MaxRecords: most = historyPage } = input;
+    if (token !== undefined && !/^\d+$/.test(token)) {
+      throw new AwsError("InvalidNextToken", `${token} is not a valid token`, { status: 400 });
+    }
+    if (most < 1 || most > historyPage) throw badValidation(`MaxRecords ${most} is not 1 to 100`);
     const found = alarms.history.filter(
       ({ region, watch, at }) =>
         region === call.region &&
@@ -174,7 +185,7 @@ const describeAlarmHistory =
         at <= (input.EndDate?.getTime() ?? Number.POSITIVE_INFINITY),
     );
     if (input.ScanBy !== "TimestampAscending") found.reverse();
-    const page = pageOf(found, input.NextToken, input.MaxRecords ?? 100);
+    const page = pageOf(found, token, most);
     return {
       ...(page.next ? { NextToken: page.next } : {}),
       AlarmHistoryItems: page.items.map((entry) => ({

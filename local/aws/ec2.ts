@@ -1,4 +1,6 @@
 import type {
+  AuthorizeSecurityGroupEgressCommandInput,
+  AuthorizeSecurityGroupEgressCommandOutput,
   AuthorizeSecurityGroupIngressCommandInput,
   AuthorizeSecurityGroupIngressCommandOutput,
   CreateSecurityGroupCommandInput,
@@ -12,6 +14,8 @@ import type {
   InstanceStateName,
   IpPermission,
   RequestLaunchTemplateData,
+  RevokeSecurityGroupEgressCommandInput,
+  RevokeSecurityGroupEgressCommandOutput,
   RevokeSecurityGroupIngressCommandInput,
   RevokeSecurityGroupIngressCommandOutput,
   SecurityGroup,
@@ -67,6 +71,8 @@ interface Group {
   vpcId: string;
   tags: Tag[];
   rules: Rule[];
+  /** Shown and not enforced: nothing here asks who is let out. */
+  egress: Rule[];
 }
 
 interface RegionState extends Blueprints {
@@ -97,7 +103,7 @@ export const ec2 = (surroundings: Surroundings) => {
     name: "ec2",
     operations: {
       ...groupOperations(surroundings, region),
-      ...ingressOperations(surroundings, region),
+      ...ruleOperations(surroundings, region),
       ...templateOperations(surroundings, region, () => hexId(surroundings, "lt")),
       DescribeInstances: describeInstances(region),
     },
@@ -136,6 +142,8 @@ export const ec2 = (surroundings: Surroundings) => {
   };
 };
 
+const anywhere = "0.0.0.0/0";
+
 const groupOperations = (surroundings: Surroundings, region: Region) => ({
   CreateSecurityGroup: (
     input: CreateSecurityGroupCommandInput,
@@ -151,7 +159,12 @@ const groupOperations = (surroundings: Surroundings, region: Region) => ({
     const id = hexId(surroundings, "sg");
     const tags = (input.TagSpecifications ?? []).flatMap(({ Tags }) => Tags ?? []);
     const name = input.GroupName ?? "";
-    groups.set(id, { id, name, description: input.Description ?? "", vpcId, tags, rules: [] });
+    const description = input.Description ?? "";
+    // A new group lets everything out. Source: "Security group rules" in the guide of VPC.
+    const egress = [
+      { id: `sgr-${id.slice(3)}`, protocol: "-1", from: 0, to: 65535, cidr: anywhere },
+    ];
+    groups.set(id, { id, name, description, vpcId, tags, rules: [], egress });
     return { GroupId: id, Tags: tags };
   },
   DescribeSecurityGroups: (
@@ -201,7 +214,7 @@ const shown = (group: Group, account: string): SecurityGroup => ({
   OwnerId: account,
   Tags: group.tags,
   IpPermissions: permissionsOf(group.rules, account),
-  IpPermissionsEgress: [],
+  IpPermissionsEgress: permissionsOf(group.egress, account),
 });
 
 /** EC2 shows rules of the same protocol and ports as one permission. */
@@ -228,7 +241,9 @@ const permissionsOf = (rules: Rule[], account: string): IpPermission[] => {
 
 type IngressInput =
   | AuthorizeSecurityGroupIngressCommandInput
-  | RevokeSecurityGroupIngressCommandInput;
+  | RevokeSecurityGroupIngressCommandInput
+  | AuthorizeSecurityGroupEgressCommandInput
+  | RevokeSecurityGroupEgressCommandInput;
 
 /** A request names its rules either as permissions or, for a single range, by loose parameters. */
 const rulesOf = (input: IngressInput): Omit<Rule, "id">[] => {
@@ -264,49 +279,82 @@ const inWords = (rule: Omit<Rule, "id">) =>
   `peer: ${rule.group ?? rule.cidr}, ${rule.protocol}, from port: ${rule.from}, ` +
   `to port: ${rule.to}, ALLOW`;
 
-const ingressOperations = (surroundings: Surroundings, region: Region) => ({
-  AuthorizeSecurityGroupIngress: (
-    input: AuthorizeSecurityGroupIngressCommandInput,
-    call: Call,
-  ): Omit<AuthorizeSecurityGroupIngressCommandOutput, "$metadata"> => {
-    const group = existing(region(call.region).groups, input.GroupId);
-    const wanted = rulesOf(input);
-    if (wanted.length === 0) throw refusal("MissingParameter", "IpPermissions is required");
-    for (const rule of wanted) {
-      if (rule.group) existing(region(call.region).groups, rule.group);
-      if (!group.rules.some((kept) => sameRule(kept, rule))) continue;
-      const message = `the specified rule "${inWords(rule)}" already exists`;
-      throw refusal("InvalidPermission.Duplicate", message);
-    }
-    group.rules.push(...wanted.map((rule) => ({ ...rule, id: hexId(surroundings, "sgr") })));
-    return { Return: true };
-  },
-  /**
-   * As in a VPC that is not the default one: a rule that is not there is an error, and then none is
-   * revoked (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RevokeSecurityGroupIngress.html).
-   */
-  RevokeSecurityGroupIngress: (
-    input: RevokeSecurityGroupIngressCommandInput,
-    call: Call,
-  ): Omit<RevokeSecurityGroupIngressCommandOutput, "$metadata"> => {
-    const group = existing(region(call.region).groups, input.GroupId);
-    const named = (input.SecurityGroupRuleIds ?? []).map((id) => {
-      const rule = group.rules.find((kept) => kept.id === id);
-      if (rule) return rule;
-      const message = `The security group rule ID '${id}' does not exist`;
-      throw refusal("InvalidSecurityGroupRuleId.NotFound", message);
-    });
-    const described = rulesOf(input).map((wanted) => {
-      const rule = group.rules.find((kept) => sameRule(kept, wanted));
-      if (rule) return rule;
-      const message = "The specified rule does not exist in this security group.";
-      throw refusal("InvalidPermission.NotFound", message);
-    });
-    const gone = new Set([...named, ...described]);
-    group.rules = group.rules.filter((rule) => !gone.has(rule));
-    return { Return: true };
-  },
-});
+type Side = "rules" | "egress";
+
+const authorize = (
+  surroundings: Surroundings,
+  groups: Map<string, Group>,
+  input: IngressInput,
+  side: Side,
+): void => {
+  const group = existing(groups, input.GroupId);
+  const wanted = rulesOf(input);
+  if (wanted.length === 0) throw refusal("MissingParameter", "IpPermissions is required");
+  for (const rule of wanted) {
+    if (rule.group) existing(groups, rule.group);
+    if (!group[side].some((kept) => sameRule(kept, rule))) continue;
+    const message = `the specified rule "${inWords(rule)}" already exists`;
+    throw refusal("InvalidPermission.Duplicate", message);
+  }
+  group[side].push(...wanted.map((rule) => ({ ...rule, id: hexId(surroundings, "sgr") })));
+};
+
+/**
+ * As in a VPC that is not the default one: a rule that is not there is an error, and then none is
+ * revoked (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RevokeSecurityGroupIngress.html).
+ */
+const revoke = (groups: Map<string, Group>, input: IngressInput, side: Side): void => {
+  const group = existing(groups, input.GroupId);
+  const ids = "SecurityGroupRuleIds" in input ? input.SecurityGroupRuleIds : undefined;
+  const named = (ids ?? []).map((id) => {
+    const rule = group[side].find((kept) => kept.id === id);
+    if (rule) return rule;
+    const message = `The security group rule ID '${id}' does not exist`;
+    throw refusal("InvalidSecurityGroupRuleId.NotFound", message);
+  });
+  const described = rulesOf(input).map((wanted) => {
+    const rule = group[side].find((kept) => sameRule(kept, wanted));
+    if (rule) return rule;
+    const message = "The specified rule does not exist in this security group.";
+    throw refusal("InvalidPermission.NotFound", message);
+  });
+  const gone = new Set([...named, ...described]);
+  group[side] = group[side].filter((rule) => !gone.has(rule));
+};
+
+const ruleOperations = (surroundings: Surroundings, region: Region) => {
+  const groupsAt = (call: Call) => region(call.region).groups;
+  return {
+    AuthorizeSecurityGroupIngress: (
+      input: AuthorizeSecurityGroupIngressCommandInput,
+      call: Call,
+    ): Omit<AuthorizeSecurityGroupIngressCommandOutput, "$metadata"> => {
+      authorize(surroundings, groupsAt(call), input, "rules");
+      return { Return: true };
+    },
+    AuthorizeSecurityGroupEgress: (
+      input: AuthorizeSecurityGroupEgressCommandInput,
+      call: Call,
+    ): Omit<AuthorizeSecurityGroupEgressCommandOutput, "$metadata"> => {
+      authorize(surroundings, groupsAt(call), input, "egress");
+      return { Return: true };
+    },
+    RevokeSecurityGroupIngress: (
+      input: RevokeSecurityGroupIngressCommandInput,
+      call: Call,
+    ): Omit<RevokeSecurityGroupIngressCommandOutput, "$metadata"> => {
+      revoke(groupsAt(call), input, "rules");
+      return { Return: true };
+    },
+    RevokeSecurityGroupEgress: (
+      input: RevokeSecurityGroupEgressCommandInput,
+      call: Call,
+    ): Omit<RevokeSecurityGroupEgressCommandOutput, "$metadata"> => {
+      revoke(groupsAt(call), input, "egress");
+      return { Return: true };
+    },
+  };
+};
 
 const describeInstances =
   (region: Region) =>

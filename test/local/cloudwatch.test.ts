@@ -199,6 +199,41 @@ describe("alarms", () => {
     expect(state("unreachable-standby")).toBe("OK");
   });
 
+  it("keeps a history of its changes, by page, newest first, as AWS writes it down", async () => {
+    const { timeline, ask } = cloud();
+    ask("PutMetricAlarm", alarm("eu-west-1"));
+    const AlarmName = "unreachable-eu-west-1";
+    for (const StateValue of ["ALARM", "OK", "ALARM"]) {
+      ask("SetAlarmState", { AlarmName, StateValue, StateReason: "story" });
+      await timeline.advance(1000);
+    }
+    const page = (input: object) =>
+      ask("DescribeAlarmHistory", { AlarmName, HistoryItemType: "StateUpdate", ...input }) as {
+        AlarmHistoryItems: { HistorySummary: string; HistoryData: string }[];
+        NextToken?: string;
+      };
+    const first = page({ MaxRecords: 2 });
+    const rest = page({ MaxRecords: 2, NextToken: first.NextToken });
+    const summaries = [first, rest].flatMap(({ AlarmHistoryItems: items }) =>
+      items.map(({ HistorySummary }) => HistorySummary),
+    );
+    expect(summaries).toEqual([
+      "Alarm updated from OK to ALARM",
+      "Alarm updated from ALARM to OK",
+      "Alarm updated from INSUFFICIENT_DATA to ALARM",
+    ]);
+    expect(rest.NextToken).toBeUndefined();
+    expect(JSON.parse(first.AlarmHistoryItems[0]?.HistoryData ?? "{}")).toMatchObject({
+      version: "1.0",
+      oldState: { stateValue: "OK" },
+      newState: { stateValue: "ALARM", stateReason: "story" },
+    });
+    expect(failure(() => page({ NextToken: "nobody's" }))).toMatchObject({
+      ...{ name: "InvalidNextToken", status: 400 },
+    });
+    expect(failure(() => page({ MaxRecords: 101 }))).toMatchObject({ name: "ValidationError" });
+  });
+
   it("leaves nothing due when the last alarm is deleted", async () => {
     const { timeline, ask } = cloud();
     ask("PutMetricAlarm", alarm("standby"));

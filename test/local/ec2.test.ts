@@ -49,6 +49,22 @@ describe("security groups", () => {
     expect(cloud.ingressFrom(home, database)[0]?.sourceGroupIds).toEqual([application]);
   });
 
+  it("lets everything out of a new group, until that rule is exchanged for another", () => {
+    const { ask, show, application, database } = setUp();
+    const out = () =>
+      show({ GroupIds: [application] }).SecurityGroups?.[0]?.IpPermissionsEgress ?? [];
+    const every = { IpProtocol: "-1", IpRanges: [{ CidrIp: "0.0.0.0/0" }] };
+    expect(out()).toMatchObject([every]);
+    const to = { IpProtocol: "tcp", FromPort: 5432, ToPort: 5432 };
+    const entry = { ...to, UserIdGroupPairs: [{ GroupId: database }] };
+    ask("AuthorizeSecurityGroupEgress", { GroupId: application, IpPermissions: [entry] });
+    ask("RevokeSecurityGroupEgress", { GroupId: application, IpPermissions: [every] });
+    expect(out()).toMatchObject([entry]);
+    const again = () =>
+      ask("RevokeSecurityGroupEgress", { GroupId: application, IpPermissions: [every] });
+    expect(failure(again)).toMatchObject({ name: "InvalidPermission.NotFound", status: 400 });
+  });
+
   it("shows rules of the same ports as one permission, and pages through groups", () => {
     const { ask, show, create, database, entry } = setUp();
     const other = create("other");

@@ -15,6 +15,7 @@ import type { RealEngine } from "../../local/postgres/real.ts";
 import { realEngine } from "../../local/postgres/real.ts";
 import { scaledTimeline } from "../../local/time/scaled.ts";
 import { seededRandom } from "../../shared/random.ts";
+import { keyIdOf, opensSealed } from "../../shared/sealed.ts";
 
 const identity = { region: "eu-west-1", instanceId: "i-1" };
 const transfer = (id: string, amount = 5) =>
@@ -104,7 +105,7 @@ const alive = (pid: number): boolean => {
 
 const environment = (DATABASE_URL: string) => ({
   SECRET_KEY: "secret",
-  ENCRYPTION_KEY: "key",
+  ENCRYPTION_KEY: Buffer.alloc(32, 7).toString("base64url"),
   DATABASE_URL,
   REDIS_URL: "redis://127.0.0.1:1",
   CLOUD_PROVIDER: "aws",
@@ -155,6 +156,23 @@ describe("a ledger process on a real database", () => {
     await engine?.close();
     timeline.close();
     await rm(folder, { recursive: true, force: true });
+  });
+
+  it("keeps a holder's name sealed by the platform's key, and tells it", async () => {
+    const path = "/holders/account-1";
+    const kept = { method: "POST", path, body: "Ada Lovelace" } as const;
+    expect(await app.send(kept)).toMatchObject({ status: 201 });
+    expect(await app.send({ ...kept, path: "/holders/nobody" })).toMatchObject({ status: 422 });
+    const told = await app.send({ method: "GET", path });
+    expect(JSON.parse(told.body)).toEqual({ name: "Ada Lovelace" });
+    const { rows } = await owner.query<{ name: string }>("select name from holders");
+    const [{ name } = { name: "" }] = rows;
+    expect(name).not.toContain("Ada");
+    // What the restore test opens, and what Nightshift counts by.
+    expect(opensSealed(name, Buffer.alloc(32, 7))).toBe(true);
+    expect(opensSealed(name, Buffer.alloc(32, 8))).toBe(false);
+    const elsewhere = name.replace(/^v1\.[0-9a-f]{16}/, `v1.${keyIdOf(Buffer.alloc(32, 8))}`);
+    expect(opensSealed(elsewhere, Buffer.alloc(32, 8))).toBe(false);
   });
 
   it("books both entries in one transaction, once per id", async () => {

@@ -185,6 +185,10 @@ describe("what is the matter with the connections", () => {
     ["there is room, refusals not counted", { used: 40, refused: null }, "recovered"],
     ["some cannot be looked into", { unseen: 1, idle: sessions(60) }, "unknown"],
     ["nobody can look", { blind: "timeout" }, "unknown"],
+    ["nobody listens", { blind: "connect ECONNREFUSED 10.20.128.4:5432" }, "does-not-answer"],
+    ["packets are dropped", { blind: "connect ETIMEDOUT 10.20.128.4:5432" }, "does-not-answer"],
+    ["TLS does not come about", { blind: "certificate has expired" }, "tls-fails"],
+    ["its login is refused", { blind: "password authentication failed" }, "login-refused"],
     [
       "logins fail since the secret was changed",
       { used: 40, refused: 80, changedMinutesBefore: 10 },

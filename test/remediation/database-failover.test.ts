@@ -72,6 +72,19 @@ const sick: Seen = {
   ...users(200),
   ...lease("eu-central-1"),
   databaseEvents: [],
+  path: undefined,
+};
+
+const closed: Seen = {
+  path: {
+    hops: [
+      {
+        ...{ from: "the application", fromGroup: "sg-a", to: "the database", toGroup: "sg-d" },
+        ...{ port: 5432, goesOut: "by-group", comesIn: "missing" },
+      },
+    ],
+    fence: { region: "eu-central-1", isHere: true, state: "held", isClosed: false },
+  },
 };
 
 const failedOver = "Multi-AZ instance failover completed";
@@ -98,6 +111,7 @@ describe("the playbook database-failover", () => {
     ["the lease is in the other region", lease("eu-west-1"), "not-active", "passed"],
     ["its region is fenced", writes({ fence: ["security-group"] }), "fenced", "waits"],
     ["its guard is silent as well", writes({ guardSeconds: 400 }), "unknown", "nothing"],
+    ["its security group was closed by somebody", closed, "path-closed", "people"],
     ["RDS reboots it", database({ status: "rebooting" }), "rds-is-at-it", "waits"],
     ["RDS modifies it", database({ status: "modifying" }), "rds-is-at-it", "waits"],
     ["it was failed over 20 minutes ago", event(20, failedOver), "changed-lately", "people"],

@@ -71,6 +71,7 @@ const looks: Partial<Looks> = {
   },
   storage: { points: [{ atMilliseconds: now, freeBytes: 9 * gigabyte }] },
   databaseEvents: [],
+  statements: {},
   lease: { isHere: true, region: "eu-central-1", state: "held", holder: "deploy" },
 };
 

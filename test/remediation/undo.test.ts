@@ -83,6 +83,7 @@ const looksOf = (
   database: async () => ({ id: "platform", status: "available" }) as Looks["database"],
   databaseLoad: async () =>
     ({ minutes: 5, cpuPercent: level(20), queueDepth: level(0) }) as Looks["databaseLoad"],
+  changes: async () => ({ minutes: 60, changes: [], unread: [] }),
 });
 
 /** A group of three whose users wait; how long they wait after it was grown is the story's. */

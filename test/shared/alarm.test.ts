@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseAlarm } from "../../shared/alarm.ts";
+import anomaly from "../events/alarm-anomaly.json" with { type: "json" };
 import composite from "../events/alarm-composite.json" with { type: "json" };
 import math from "../events/alarm-math.json" with { type: "json" };
 import metric from "../events/alarm-metric.json" with { type: "json" };
@@ -38,6 +39,12 @@ describe("an alarm event", () => {
       "HTTPCode_Target_5XX_Count",
       "RequestCount",
     ]);
+  });
+
+  it("of an anomaly tells the metric that left its band, and is no metric math", () => {
+    const alarm = alarmOf(anomaly);
+    expect(alarm).toMatchObject({ kind: "anomaly", state: "ALARM", previous: "OK", children: [] });
+    expect(alarm.metrics.map(({ name }) => name)).toEqual(["TargetResponseTime"]);
   });
 
   it("of a composite names the alarms below, and that its actions were suppressed", () => {

@@ -19,6 +19,11 @@ const allowed: readonly Allowance[] = [
     because: "it is a process of its own, as the customer's application would be",
   },
   {
+    path: "local/ledger/main.ts",
+    name: "randomBytes",
+    because: "it is a process of its own, as the customer's application would be",
+  },
+  {
     path: "local/lambda/inprocess.ts",
     name: "setImmediate",
     because: "it puts the global on the timeline",

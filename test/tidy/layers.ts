@@ -93,13 +93,16 @@ const pureValues: Record<string, readonly string[]> = {
 
 /**
  * Playbooks are decisions as well: whoever reads one has seen all that it can do. So are parts of
- * readiness' and triage's decisions with files of their own, and what several playbooks make of requests.
+ * readiness' and triage's decisions with files of their own, and what several playbooks make of requests,
+ * of the way to the database, of its errors and statements, and of what was changed before.
  */
 const isDecision = (path: string) =>
   /^functions\/[^/]+\/(decide|states|warnings|playbooks)\.ts$/.test(path) ||
   /^functions\/readiness\/(judged|backups)\.ts$/.test(path) ||
   /^functions\/triage\/(facts|memory|telling)\.ts$/.test(path) ||
-  path === "functions/remediation/traffic.ts" ||
+  /^functions\/remediation\/(traffic|path|past|causation|connection-errors|statements)\.ts$/.test(
+    path,
+  ) ||
   /^functions\/remediation\/playbooks\/[^/]+\/playbook\.ts$/.test(path);
 
 const purity: Rule = {

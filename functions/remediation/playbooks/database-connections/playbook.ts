@@ -1,14 +1,25 @@
 import type { Connections, ListedSession, Looks } from "../../../database/decide.ts";
 import { blockersOf, freeze, mostEnded } from "../../../database/decide.ts";
+import {
+  connectionAdvice,
+  connectionErrorOf,
+  connectionWords,
+  isSilence,
+} from "../../connection-errors.ts";
 import type { ServiceSeen, SessionsSeen } from "../../evidence.ts";
+import { closedWay } from "../../path.ts";
 import type { Decision, Evidence, Finding, Playbook, Subject, Verdict } from "../../playbooks.ts";
 import { isWellFor } from "../../traffic.ts";
 
-type Need = "sessions" | "refusals" | "login" | "group" | "service" | "database";
+type Need = "sessions" | "refusals" | "login" | "group" | "service" | "database" | "path";
 
 type Code =
   | "recovered"
+  | "fenced"
+  | "path-closed"
   | "does-not-answer"
+  | "tls-fails"
+  | "login-refused"
   | "forgotten-transactions"
   | "not-forgotten-yet"
   | "blocked-by-one"
@@ -82,14 +93,31 @@ const finding = (is: Code | "unknown", says: string, advice: string[] = []): Fin
   advice,
 });
 
-/** PostgreSQL's sentence, and RDS's, for a database that has no room even for whoever looks. */
-const noRoom = /remaining connection slots|too many clients|53300/;
+/**
+ * A security group explains everything that comes after it. Who had a connection before may keep it for
+ * hours, so sessions say nothing of it.
+ */
+const onTheWay = ({ path }: Evidence<Need>, { region }: Subject): Finding<Code> | null => {
+  const closed = closedWay(path, ["the database"], region);
+  if (!closed || closed.by === "unknown") return null;
+  const is = closed.by === "fence" ? "fenced" : "path-closed";
+  return finding(is, `${closed.says}.`, closed.advice);
+};
 
-/** What `pg` and the network say when nobody is there: no matter of its sessions. */
-const silence = /timeout expired|connection timeout|ECONNREFUSED|EHOSTUNREACH|Task timed out/;
+/** Nobody is there, or whoever looks is not let in: told apart by what it was told. */
+const unreached = ({ sessions }: Evidence<Need>): Finding<Code> | null => {
+  const error = sessions.known ? null : connectionErrorOf(sessions.why);
+  if (sessions.known || error === null || error === "no-room") return null;
+  const says = `${connectionWords[error]} (${sessions.why})`;
+  const advice = [connectionAdvice[error]];
+  if (isSilence(error))
+    return finding("does-not-answer", `The database says nothing: ${says}.`, advice);
+  const is = error === "tls" ? "tls-fails" : "login-refused";
+  return finding(is, `The sessions could not be seen: ${says}.`, advice);
+};
 
 const blindAdvice = (blind: string[]): string[] =>
-  blind.some((each) => noRoom.test(each))
+  blind.some((each) => connectionErrorOf(each) === "no-room")
     ? [
         "Nightshift itself found no free connection. Log in as the owner, and end what is forgotten.",
         "For the next time: reserved_connections in the parameter group, and its role to Nightshift.",
@@ -97,12 +125,11 @@ const blindAdvice = (blind: string[]): string[] =>
     : ["Look at pg_stat_activity by hand: nothing is done on half of a picture."];
 
 const diagnose = (evidence: Evidence<Need>, subject: Subject): Finding<Code> => {
+  const before = onTheWay(evidence, subject) ?? unreached(evidence);
+  if (before) return before;
   const picture = pictureOf(evidence);
   if ("blind" in picture) {
     const { blind } = picture;
-    if (!evidence.sessions.known && silence.test(evidence.sessions.why)) {
-      return finding("does-not-answer", `The database says nothing (${evidence.sessions.why}).`);
-    }
     return finding(
       "unknown",
       `The sessions could not be seen (${blind.join("; ")}).`,
@@ -328,12 +355,16 @@ export const databaseConnections: Playbook<Need, Code> = {
   name: "database-connections",
   rank: 30,
   alarms: ["database-connections", "database-refusals"],
-  evidence: ["sessions", "refusals", "login", "group", "service", "database"],
+  evidence: ["sessions", "refusals", "login", "group", "service", "database", "path"],
   diagnose,
   decide: { "forgotten-transactions": endForgotten, "blocked-by-one": endBlocker },
   next: {
     recovered: "passes",
+    fenced: "waits",
+    "path-closed": "people",
     "does-not-answer": "passes",
+    "tls-fails": "people",
+    "login-refused": "again",
     "forgotten-transactions": "deed",
     "not-forgotten-yet": "again",
     "blocked-by-one": "deed",

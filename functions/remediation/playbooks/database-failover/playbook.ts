@@ -1,9 +1,17 @@
 import type { DatabaseEventSeen, DatabaseSeen, ServiceSeen } from "../../evidence.ts";
 import type { DatabaseLoadSeen, LeaseSeen, WritesSeen } from "../../evidence-database.ts";
-import type { Decision, Evidence, Finding, Playbook, Verdict } from "../../playbooks.ts";
+import { closedWay } from "../../path.ts";
+import type { Decision, Evidence, Finding, Playbook, Subject, Verdict } from "../../playbooks.ts";
 import { alarmingShare } from "../../traffic.ts";
 
-type Need = "database" | "databaseEvents" | "databaseLoad" | "lease" | "writes" | "service";
+type Need =
+  | "database"
+  | "databaseEvents"
+  | "databaseLoad"
+  | "lease"
+  | "writes"
+  | "service"
+  | "path";
 
 type Code =
   | "answers"
@@ -11,6 +19,7 @@ type Code =
   | "no-room"
   | "login-refused"
   | "fenced"
+  | "path-closed"
   | "rds-is-at-it"
   | "changed-lately"
   | "modification-pending"
@@ -73,13 +82,27 @@ const pictureOf = (evidence: Evidence<Need>): Picture | { blind: string[] } => {
 };
 
 /** What it is instead, from the harmless to the grave: the first that fits. */
-const diagnose = (evidence: Evidence<Need>): Finding<Code> => {
+const diagnose = (evidence: Evidence<Need>, subject: Subject): Finding<Code> => {
   const picture = pictureOf(evidence);
   if ("blind" in picture) {
     const says = `Not everything could be seen (${picture.blind.join("; ")}).`;
     return finding("unknown", says, ["Nothing is failed over on half of a picture."]);
   }
-  return elsewhere(picture) ?? atItself(picture) ?? sick(picture);
+  return (
+    elsewhere(picture) ??
+    onTheWay(evidence, subject) ??
+    atItself(picture) ??
+    sick(picture, evidence.path.known)
+  );
+};
+
+/** From inside it looks like a sick primary, and no failover opens a security group. */
+const onTheWay = ({ path }: Evidence<Need>, { region }: Subject): Finding<Code> | null => {
+  const closed = closedWay(path, ["the database"], region);
+  if (!closed) return null;
+  if (closed.by === "fence") return finding("fenced", `${closed.says}.`, closed.advice);
+  if (closed.by === "unknown") return finding("unknown", `${closed.says}.`, closed.advice);
+  return finding("path-closed", `${closed.says}.`, closed.advice);
 };
 
 /** The database is well, or it is a matter of another playbook. */
@@ -152,7 +175,7 @@ const atItself = ({ database, events, atMilliseconds }: Picture): Finding<Code> 
 const upheavals =
   /failover|restart|reboot|shut ?down|recover|patch|maintenance|modif|convert|upgrad/i;
 
-const sick = ({ database, writes, load, service }: Picture): Finding<Code> => {
+const sick = ({ database, writes, load, service }: Picture, isPathSeen: boolean): Finding<Code> => {
   const { id, multiAz } = database;
   const silent =
     writes.heartbeatSeconds === null ? "ever" : `for ${round(writes.heartbeatSeconds)} s`;
@@ -176,9 +199,8 @@ const sick = ({ database, writes, load, service }: Picture): Finding<Code> => {
       "A reboot without failover, or a failover to the other region, is for people to decide.",
     ]);
   }
-  return finding("primary-sick", `${says}; ${users}.`, [
-    "A security group that was changed looks the same: look at it before you approve.",
-  ]);
+  const unseen = "A security group that was changed looks the same: look at it before you approve.";
+  return finding("primary-sick", `${says}; ${users}.`, isPathSeen ? [] : [unseen]);
 };
 
 const round = (value: number) => Math.round(value);
@@ -230,7 +252,7 @@ export const databaseFailover: Playbook<Need, Code> = {
   name: "database-failover",
   rank: 45,
   alarms: ["error-rate", "database-connections", "database-refusals"],
-  evidence: ["database", "databaseEvents", "databaseLoad", "lease", "writes", "service"],
+  evidence: ["database", "databaseEvents", "databaseLoad", "lease", "writes", "service", "path"],
   diagnose,
   decide: { "primary-sick": failOver },
   next: {
@@ -239,6 +261,7 @@ export const databaseFailover: Playbook<Need, Code> = {
     "no-room": "passes",
     "login-refused": "passes",
     fenced: "waits",
+    "path-closed": "people",
     "rds-is-at-it": "waits",
     "changed-lately": "people",
     "modification-pending": "people",

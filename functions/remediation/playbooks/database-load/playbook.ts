@@ -8,6 +8,7 @@ import { blockersOf } from "../../../database/decide.ts";
 import type { LoadSeen } from "../../evidence.ts";
 import type { ActivitySeen, DatabaseLoadSeen, Level } from "../../evidence-database.ts";
 import type { Evidence, Finding, Playbook, Subject } from "../../playbooks.ts";
+import { blockerLines, slowestLines } from "../../statements.ts";
 
 type Need = "databaseLoad" | "activity" | "load" | "deploy" | "database";
 
@@ -91,7 +92,8 @@ const diagnose = (evidence: Evidence<Need>, subject: Subject): Finding<Code> => 
   const inside = insideOf(activity.value);
   if ("blind" in inside) return unseen(says, inside.blind.join("; "), also);
   const found = cause(inside, evidence, subject) ?? many(inside);
-  const advice = [...found.advice, ...also, ...memoryAdvice(subject, inside, load)];
+  const statements = [...blockerLines(activity.value), ...slowestLines(activity.value)];
+  const advice = [...found.advice, ...also, ...memoryAdvice(subject, inside, load), ...statements];
   return {
     is: found.is,
     says: `${says}; ${found.says}. ${statistics(activity.value)}`,

@@ -1,8 +1,17 @@
 import type { Deed } from "../../actions.ts";
 import type { Decision, Evidence, Finding, Playbook, Verdict } from "../../playbooks.ts";
+import { blockerLines, slowestLines } from "../../statements.ts";
 import { isAway, isWellFor } from "../../traffic.ts";
 
-type Need = "load" | "group" | "targets" | "deploy" | "service" | "database" | "databaseLoad";
+type Need =
+  | "load"
+  | "group"
+  | "targets"
+  | "deploy"
+  | "service"
+  | "database"
+  | "databaseLoad"
+  | "statements";
 
 type Code =
   | "recovered"
@@ -43,6 +52,12 @@ const databaseAdvice = [
   "More instances open more connections to it and make it worse: look at its waits and top SQL.",
 ];
 
+/** Which statements and which sessions: whoever looks at the database by hand begins there. */
+const inside = ({ statements }: Evidence<Need>): string[] =>
+  statements.known
+    ? [...blockerLines(statements.value), ...slowestLines(statements.value)]
+    : [`What the database works on could not be seen (${statements.why}).`];
+
 /** What makes the database slow in words; null when it is well, or has not been measured. */
 const databaseTrouble = ({ database, databaseLoad }: Evidence<Need>): string | null => {
   if (database.known && isAway(database.value)) {
@@ -78,11 +93,16 @@ const diagnose = (evidence: Evidence<Need>): Finding<Code> => {
     return finding("deploy-under-way", `${says} ${deploy.value.id} replaces instances.`);
   }
   const trouble = databaseTrouble(evidence);
-  if (trouble) return finding("database-is-the-cause", `${says} ${trouble}.`, databaseAdvice);
+  if (trouble) {
+    const advice = [...databaseAdvice, ...inside(evidence)];
+    return finding("database-is-the-cause", `${says} ${trouble}.`, advice);
+  }
   if (!database.known || !databaseLoad.known) {
     return finding("unknown", `${says} The database could not be seen.`, databaseAdvice);
   }
-  if (times === null || times < grown) return finding("slower-alone", says, lookElsewhere);
+  if (times === null || times < grown) {
+    return finding("slower-alone", says, [...lookElsewhere, ...inside(evidence)]);
+  }
   if (desired >= maximum) {
     return finding("at-maximum", says, ["Raise sizes.application.maximum, or shed load."]);
   }
@@ -144,7 +164,16 @@ export const latency: Playbook<Need, Code> = {
   name: "latency",
   rank: 70,
   alarms: ["latency"],
-  evidence: ["load", "group", "targets", "deploy", "service", "database", "databaseLoad"],
+  evidence: [
+    "load",
+    "group",
+    "targets",
+    "deploy",
+    "service",
+    "database",
+    "databaseLoad",
+    "statements",
+  ],
   diagnose,
   decide: { "load-has-grown": grow },
   next: {
