@@ -5,6 +5,7 @@ import { mainRepairs, repairsUsage } from "./repairs/main.ts";
 import { mainRotations, rotationsUsage } from "./rotations/main.ts";
 import type { Kind } from "./scenario.ts";
 import { calm, calmMove, simulate } from "./simulate.ts";
+import { mainVerifications, verificationsUsage } from "./verifications/main.ts";
 
 const usage = `usage: npm run simulate -- [--seed N] [--runs M] [--only KIND] [--calm] [--trace]
   --seed N   the first seed, a whole number from 0 on (1 when left out)
@@ -105,15 +106,19 @@ const run = async (wanted: Wanted): Promise<number> => {
 };
 
 const given = process.argv.slice(2);
-const isNight = given.includes("--repairs") || given.includes("--rotations");
-const wanted = isNight ? undefined : parse(given);
-if (given.includes("--rotations")) {
-  process.exitCode = await mainRotations(given);
-} else if (wanted === undefined) {
-  process.exitCode = await mainRepairs(given);
+const nights: Record<string, (args: string[]) => Promise<number>> = {
+  "--repairs": mainRepairs,
+  "--rotations": mainRotations,
+  "--verifications": mainVerifications,
+};
+const night = Object.entries(nights).find(([flag]) => given.includes(flag))?.[1];
+const wanted = night ? undefined : parse(given);
+if (night) {
+  process.exitCode = await night(given);
 } else if (typeof wanted === "string") {
-  process.stderr.write(`${wanted}\n${usage}\n${repairsUsage}\n${rotationsUsage}\n`);
+  const usages = [usage, repairsUsage, rotationsUsage, verificationsUsage];
+  process.stderr.write(`${wanted}\n${usages.join("\n")}\n`);
   process.exitCode = 2;
-} else {
+} else if (wanted) {
   process.exitCode = await run(wanted);
 }

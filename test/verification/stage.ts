@@ -1,5 +1,5 @@
 import { marshall, unmarshall } from "@aws-sdk/util-dynamodb";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import { keyIn, names } from "../../drills/names.ts";
 import { statements } from "../../functions/database/statements.ts";
 import type { Check, Checks } from "../../functions/verification/checks.ts";
@@ -14,7 +14,7 @@ import type { Config } from "../../shared/config.ts";
 import { type EvidenceRecord, parseRecord } from "../../shared/evidence.ts";
 import type { Entry } from "../../shared/journal.ts";
 import type { Runtime } from "../../shared/runtime.ts";
-import { type Hooks, type HookTools, type World, world } from "../simulation/world.ts";
+import { type Hooks, type HookTools, type Plant, type World, world } from "../simulation/world.ts";
 
 export interface StageOptions {
   seed?: string;
@@ -23,6 +23,8 @@ export interface StageOptions {
   /** Instead of the two quick ones: checks, or what makes them for a function. */
   checks?: Checks | ((runtime: Runtime) => Checks);
   hooks?(tools: HookTools): Hooks;
+  /** Around the functions of verification: a bug that somebody might write. */
+  plant?: Plant;
 }
 
 /** What a modelled database can be asked: whether it has the newest heartbeat. */
@@ -79,18 +81,12 @@ const linksOf = (bucket: string, key: string, databases: Record<string, string>)
   );
 };
 
-const open = new Set<Stage>();
-afterEach(async () => {
-  for (const one of open) await one.close();
-  open.clear();
-});
-
 export type Stage = Awaited<ReturnType<typeof raised>>;
 
 /** A platform whose backups are verified, taken down at the end of the test. */
 export const stage = async (options: StageOptions = {}): Promise<Stage> => {
   const built = await raised(options);
-  open.add(built);
+  onTestFinished(() => built.close());
   return built;
 };
 
@@ -110,10 +106,13 @@ export const raised = async (options: StageOptions = {}) => {
     seed: options.seed ?? "verification",
     scripts: [],
     ...(options.hooks ? { hooks: options.hooks } : {}),
-    plant: (definition, runtime: Runtime, usual) =>
-      definition.name === "verification"
-        ? assemble(configured(runtime, options), checksFor(options, runtime))
-        : usual(runtime),
+    plant: (definition, runtime: Runtime, usual) => {
+      const made = (given: Runtime) =>
+        definition.name === "verification"
+          ? assemble(configured(given, options), checksFor(options, given))
+          : usual(given);
+      return options.plant ? options.plant(definition, runtime, made) : made(runtime);
+    },
   });
   const { cloud, platform, timeline } = built;
   const { home, standby } = platform;

@@ -4,11 +4,12 @@ import { names } from "../../drills/names.ts";
 import type { Observer } from "../../local/aws/endpoint.ts";
 import type { FaultKind } from "../../local/aws/faults.ts";
 import type { Call } from "../../local/aws/service.ts";
-import { copyOf, copyPattern, marksOf } from "../../shared/copy.ts";
+import { copyOf } from "../../shared/copy.ts";
 import { verify } from "../../shared/journal.ts";
 import { labelOf } from "../remediation/disturbed.ts";
 import type { HookTools } from "../simulation/world.ts";
 import { quarantine, raised, type Stage } from "./stage.ts";
+import { productionOf, withStranger } from "./strangers.ts";
 
 const minute = 60_000;
 const ours = (caller: string) => caller.startsWith("function/sweep/") || caller.includes("/sweep/");
@@ -70,17 +71,6 @@ const abandon = async (at: Stage, run: string): Promise<void> => {
   await timeline.advance(15 * minute);
 };
 
-const productionOf = async (at: Stage): Promise<string> => {
-  const all = [
-    ...(await at.instancesIn(at.home.region)),
-    ...(await at.instancesIn(at.standby.region)),
-  ];
-  return JSON.stringify(
-    all.filter(({ DBInstanceIdentifier: id }) => !copyPattern(quarantine.prefix).test(id)),
-    (name, value) => (name === "LatestRestorableTime" ? undefined : value),
-  );
-};
-
 /** In turn, so that calls meet both: no effect, and an effect that nobody is told of. */
 const kinds: FaultKind[] = ["error", "timeout-after"];
 
@@ -94,19 +84,6 @@ const verifiedJustNow = async ({ cloud, standby, timeline }: Stage): Promise<voi
       verifiedAtMilliseconds: atMilliseconds,
     }),
   });
-};
-
-/** What is called as a copy is, with the mark of one, while no journal knows of it; gives its id. */
-const withStranger = async (at: Stage): Promise<string> => {
-  const nobody = "verification-of-nobody";
-  const stranger = copyOf(quarantine.prefix, nobody);
-  const marks = Object.entries(marksOf(nobody, at.timeline.now()));
-  await at.cloud.databases.establish(at.standby.region, {
-    ...{ DBInstanceIdentifier: stranger, DBInstanceClass: "db.t4g.micro", Engine: "postgres" },
-    ...{ MasterUsername: "somebody", MasterUserPassword: "of somebody", DBName: "theirs" },
-    Tags: marks.map(([Key, Value]) => ({ Key, Value })),
-  });
-  return stranger;
 };
 
 /** The calls of the label that is set fail for as long as it is. */

@@ -1,8 +1,8 @@
-import type { Runtime } from "../../../shared/runtime.ts";
+import { answering } from "../answering.ts";
 import type { Plant } from "../world.ts";
 import type { Scenario } from "./scenario.ts";
 import { plain } from "./scenario.ts";
-import { pausedWhilePeopleThink } from "./staged.ts";
+import { justMoved, pausedWhilePeopleThink } from "./staged.ts";
 
 /** A bug that somebody might write, put around the real handlers; no code of theirs knows of it. */
 export interface PlantedBug {
@@ -14,40 +14,13 @@ export interface PlantedBug {
   scenario: Partial<Scenario>;
 }
 
-interface Sent {
-  body?: unknown;
-  headers: Record<string, string>;
-}
-interface Handler {
-  handle(request: Sent, options: unknown): Promise<unknown>;
-}
-
-const bodyOf = ({ body }: Sent): string =>
-  typeof body === "string" ? body : new TextDecoder().decode(body as Uint8Array | undefined);
-
-/** What a call of remediation is answered instead of what AWS says; null leaves it as it is. */
-const answering =
-  (instead: (body: string, target: string) => string | null, name = "remediation"): Plant =>
-  (definition, runtime, assemble) => {
-    if (definition.name !== name) return assemble(runtime);
-    const aws: Runtime["aws"] = (bounds) => {
-      const options = runtime.aws?.(bounds) ?? {};
-      const real = options.requestHandler as Handler;
-      const handle: Handler["handle"] = async (request, more) => {
-        const target = request.headers["x-amz-target"] ?? "";
-        const answer = instead(bodyOf(request), target);
-        if (answer === null) return real.handle(request, more);
-        const headers = { "content-type": request.headers["content-type"] ?? "" };
-        return { response: { statusCode: 200, headers, body: new TextEncoder().encode(answer) } };
-      };
-      return { ...options, requestHandler: Object.assign(Object.create(real), { handle }) };
-    };
-    return assemble({ ...runtime, aws });
-  };
+/** What a call of remediation is answered instead of what AWS says. */
+const answered = (instead: (body: string, target: string) => string | null, name = "remediation") =>
+  answering(name, instead);
 
 /** As if there were no item of this name. */
 const forgetting = (id: string): Plant =>
-  answering((body, target) =>
+  answered((body, target) =>
     target.endsWith("GetItem") && body.includes(`"S":"${id}`) ? "{}" : null,
   );
 
@@ -78,6 +51,14 @@ const moving: Scenario["meanwhile"] = [
   { afterSeconds: 60, deed: { is: "failover", forSeconds: 3600 } },
 ];
 
+/** The lease as it is when nothing moves, and never has. */
+const neverMoved = answered((body, target) =>
+  target.endsWith("GetItem") && body.includes('"S":"lease"')
+    ? '{"Item":{"id":{"S":"lease"},"epoch":{"N":"1"},"region":{"S":"eu-central-1"},' +
+      '"state":{"S":"held"},"holder":{"S":"first"},"movedAtMilliseconds":{"N":"0"}}}'
+    : null,
+);
+
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "does not read the switch",
@@ -88,19 +69,19 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: "does not see that a failover is under way",
     risk: "repairs that harm",
-    // The lease as it is when nothing moves.
-    plant: answering((body, target) =>
-      target.endsWith("GetItem") && body.includes('"S":"lease"')
-        ? '{"Item":{"id":{"S":"lease"},"epoch":{"N":"1"},"region":{"S":"eu-central-1"},' +
-          '"state":{"S":"held"},"holder":{"S":"first"},"movedAtMilliseconds":{"N":"0"}}}'
-        : null,
-    ),
+    plant: neverMoved,
     scenario: { meanwhile: moving },
+  },
+  {
+    name: "acts unasked upon what its own failover may have caused",
+    risk: "repairs that harm",
+    plant: neverMoved,
+    scenario: justMoved,
   },
   {
     name: "takes what it does out of no budget",
     risk: "repairs that harm",
-    plant: answering((body, target) =>
+    plant: answered((body, target) =>
       target.endsWith("UpdateItem") && body.includes('"S":"budget#') ? '{"Attributes":{}}' : null,
     ),
     scenario: {},

@@ -45,6 +45,15 @@ export const sometimes: readonly Sometimes[] = [
     what: "somebody had changed the target meanwhile, or made the plan void",
     happened: ended("target-changed", "already-done", "changed"),
   },
+  {
+    what: "what followed upon a change of our own was asked for, and then done",
+    happened: ({ results, entries, scenario }) =>
+      results.some(({ run, playbook, acts, approvedBy }) => {
+        const isFree = scenario.rights[playbook] === "automatic" && approvedBy.length > 0;
+        const plan = entries.find((entry) => entry.run === run && entry.key === "diagnosis");
+        return isFree && acts > 0 && JSON.stringify(plan?.data).includes("It may be the cause");
+      }),
+  },
   { what: "another was on its way already", happened: ended("exchange-under-way") },
   {
     what: "it asked for a human",

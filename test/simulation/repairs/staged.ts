@@ -8,6 +8,14 @@ export const pausedWhilePeopleThink: Partial<Scenario> = {
   meanwhile: [{ afterSeconds: 450, deed: { is: "pause", forSeconds: 600 } }],
 };
 
+/** The freeze of a move is over by the time in which the trouble rings. */
+export const justMoved: Partial<Scenario> = {
+  meanwhile: [{ afterSeconds: 0, deed: { is: "failover", forSeconds: 60 } }],
+  troubles: [
+    { afterSeconds: 600, trouble: { is: "sick-hosts", count: 1, healsAfterSeconds: null } },
+  ],
+};
+
 /** Nights that chance alone would show too seldom, told on purpose. */
 export const staged: readonly (Omit<Repairs, "seed"> & { what: string })[] = [
   {
@@ -28,6 +36,7 @@ export const staged: readonly (Omit<Repairs, "seed"> & { what: string })[] = [
     },
   },
   { what: "paused while people thought about it", scenario: pausedWhilePeopleThink },
+  { what: "sick right after a move of our own", scenario: justMoved },
   {
     what: "somebody has grown the group, and an instance is on its way",
     scenario: {
