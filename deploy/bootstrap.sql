@@ -104,6 +104,35 @@ CREATE TABLE IF NOT EXISTS nightshift.manifest (
   taken_at_ms bigint PRIMARY KEY, lsn text NOT NULL, content jsonb NOT NULL);
 CREATE TABLE IF NOT EXISTS nightshift.canary (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), bytes bytea NOT NULL);
+-- What the application may seal again with the key that has become the primary, and until when: nothing,
+-- until Nightshift has said so, and again nothing when it has not said so for a while.
+CREATE TABLE IF NOT EXISTS nightshift.reencryption (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  until timestamptz NOT NULL, rows integer NOT NULL CHECK (rows > 0),
+  pause interval NOT NULL, next_at timestamptz NOT NULL);
+INSERT INTO nightshift.reencryption (until, rows, pause, next_at)
+  VALUES ('-infinity', 500, '2 seconds', '-infinity') ON CONFLICT (singleton) DO NOTHING;
+-- How many rows whoever asks may seal again in this very transaction; 0 is none. The row stays locked
+-- until it ends, so that of a whole fleet one instance is at work, and one that dies has used up nothing.
+CREATE OR REPLACE FUNCTION nightshift.next_batch() RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  given integer;
+BEGIN
+  IF pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean THEN
+    RETURN 0;
+  END IF;
+  UPDATE nightshift.reencryption SET next_at = clock_timestamp() + pause
+  WHERE singleton IN (
+    SELECT singleton FROM nightshift.reencryption
+    WHERE until > clock_timestamp() AND next_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)
+  RETURNING rows INTO given;
+  RETURN coalesce(given, 0);
+END $$;
+REVOKE ALL ON FUNCTION nightshift.next_batch() FROM PUBLIC;
+GRANT USAGE ON SCHEMA nightshift TO application;
+GRANT EXECUTE ON FUNCTION nightshift.next_batch() TO application;
 -- A copy that was restored to be looked at is read by the owner's login.
 GRANT USAGE, CREATE ON SCHEMA nightshift TO SESSION_USER;
 GRANT SELECT ON ALL TABLES IN SCHEMA nightshift TO SESSION_USER;
@@ -154,5 +183,53 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION nightshift.counted(bigint, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION nightshift.counted(bigint, jsonb) TO nightshift;
+
+-- How many values of the application's sealed columns do not begin with `header`, by the id of the key that
+-- has sealed them. It runs as the owner and gives ids and numbers only: `header` has to be one, or it could
+-- be used to guess what stands in a column. An index of `left(the_column, 20) COLLATE "C"` (of a bytea
+-- column: `substring(the_column FROM 1 FOR 20)`) makes it quick.
+CREATE OR REPLACE FUNCTION nightshift.sealed(header text, columns jsonb, most bigint) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $$
+DECLARE
+  one jsonb;
+  kind regtype;
+  head text;
+  shown text;
+  wanted text;
+  found_ids jsonb;
+  all_found jsonb := '[]';
+BEGIN
+  IF header !~ '^v1\.[0-9a-f]{16}\.$' THEN
+    RAISE EXCEPTION 'that is no header of a sealed value';
+  END IF;
+  FOR one IN SELECT value FROM jsonb_array_elements(columns) LOOP
+    SELECT a.atttypid INTO kind FROM pg_attribute a
+    WHERE a.attrelid = (one->>'table')::regclass AND a.attname = one->>'column' AND NOT a.attisdropped;
+    IF kind IS NULL THEN
+      RAISE EXCEPTION '% has no column %', one->>'table', one->>'column';
+    END IF;
+    IF kind = 'bytea'::regtype THEN
+      head := format('substring(%I FROM 1 FOR 20)', one->>'column');
+      shown := 'encode(head, ''escape'')';
+      wanted := format('convert_to(%L, ''UTF8'')', header);
+    ELSE
+      head := format('(left(%I::text, 20) COLLATE "C")', one->>'column');
+      shown := 'head';
+      wanted := quote_literal(header);
+    END IF;
+    EXECUTE format('SELECT jsonb_object_agg(id, rows) FROM (
+        SELECT coalesce(substring(%1$s FROM ''^v1\.([0-9a-f]{16})\.$''), %6$L) AS id, count(*) AS rows
+        FROM (SELECT %2$s AS head FROM %3$s WHERE %2$s < %4$s OR %2$s > %4$s LIMIT %5$s) AS other
+        GROUP BY 1) AS by_key',
+      shown, head, (one->>'table')::regclass, wanted, most, '') INTO found_ids;
+    all_found := all_found || jsonb_build_object(
+      'table', one->>'table', 'column', one->>'column', 'found', coalesce(found_ids, '{}'));
+  END LOOP;
+  RETURN all_found;
+END $$;
+REVOKE ALL ON FUNCTION nightshift.sealed(text, jsonb, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION nightshift.sealed(text, jsonb, bigint) TO nightshift;
 
 COMMIT;

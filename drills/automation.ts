@@ -200,6 +200,7 @@ const failover = (platform: Platform, site: Site, common: Common): FunctionDefin
         databasePort: site.port,
         autoScalingGroup: names.group,
         secrets: [names.secrets.application, names.secrets.nightshift],
+        rotatedSecrets: [names.secrets.slack],
         regionalName: site.loadBalancerName,
         publicUrl: platform.publicUrl,
         zoneId: platform.zoneId,

@@ -29,6 +29,27 @@ export const image = async (
   return { entry: await bundleLedger(folder), authorities, secret };
 };
 
+/** As stacks/boot.sh reads them, where there is a ring: only where it is rotated. */
+const encryptionKeys = async (aws: Cloud, region: string, secret: () => string) => {
+  const SecretId = names.rotated.encryption;
+  const found = await aws
+    .ask<{ SecretString: string }>("secrets-manager", "GetSecretValue", region, { SecretId })
+    .catch((error: Error) => {
+      if (error.name === "ResourceNotFoundException") return undefined;
+      throw error;
+    });
+  if (!found) return { ENCRYPTION_KEY: secret() };
+  const { primary, keys } = JSON.parse(found.SecretString) as {
+    primary: string;
+    keys: Record<string, { secret: string }>;
+  };
+  const others = Object.entries(keys).filter(([id]) => id !== primary);
+  return {
+    ENCRYPTION_KEY: keys[primary]?.secret ?? "",
+    ENCRYPTION_KEY_FALLBACKS: others.map(([, key]) => key.secret).join(","),
+  };
+};
+
 /** What user data does at boot: reads the secrets, puts this region's address in, starts the image. */
 export const launch = async (
   aws: Cloud,
@@ -48,7 +69,7 @@ export const launch = async (
   return launchLedger(
     {
       SECRET_KEY: secret(),
-      ENCRYPTION_KEY: secret(),
+      ...(await encryptionKeys(aws, region, secret)),
       DATABASE_URL: `postgres://${username}:${password}@${site.host}:${site.port}/${database}`,
       REDIS_URL: redisUrl,
       CLOUD_PROVIDER: "aws",

@@ -39,12 +39,12 @@ const triage = ({ region }: Site, common: Record<string, string>): FunctionDefin
 });
 
 const remediation = (
-  { region, loadBalancer, databaseId, targetGroup, certificate }: Site,
+  site: Site,
   zone: string,
   common: Record<string, string>,
 ): FunctionDefinition => ({
   name: "remediation",
-  region,
+  region: site.region,
   entry: "functions/remediation/handler.ts",
   timeoutSeconds: 300,
   // An approval, a deed and its proof.
@@ -57,19 +57,28 @@ const remediation = (
       DatabaseFunction: { name: "database" },
       Remediated: {
         autoScalingGroup: names.group,
-        targetGroup,
-        loadBalancerSuffix: balancerSuffix(loadBalancer),
-        databaseId,
+        targetGroup: site.targetGroup,
+        loadBalancerSuffix: balancerSuffix(site.loadBalancer),
+        databaseId: site.databaseId,
         secret: names.secrets.application,
-        certificate,
+        certificate: site.certificate,
         zone,
         cache: { group: names.cache },
         refusals,
         commands,
+        path: pathOf(site),
       },
     }),
   },
 });
+
+/** What of the way has security groups here: the application's into the database. */
+const pathOf = ({ applicationSecurityGroup, databaseSecurityGroup }: Site) => [
+  {
+    ...{ from: "the application", fromGroup: applicationSecurityGroup },
+    ...{ to: "the database", toGroup: databaseSecurityGroup, port: 5432 },
+  },
+];
 
 /** The functions of repairs, in both regions, each for its own. */
 export const repairsOf = (

@@ -35,7 +35,7 @@ const ofUsers = ({ logins, world }: RotationFindings): Check[] => {
   ];
 };
 
-const ofRotations = ({ rows, told, wrong }: RotationFindings): Check[] => {
+const ofRotations = ({ rows, told, wrong, holders }: RotationFindings): Check[] => {
   const open = rows.filter(({ end }) => end !== "retired");
   const differ = rows.filter(({ isSameVersion }) => !isSameVersion);
   const used = rows.filter(({ oldSessions }) => oldSessions !== null);
@@ -70,6 +70,12 @@ const ofRotations = ({ rows, told, wrong }: RotationFindings): Check[] => {
       wrong.join("; ") || "so",
     ),
     ...ofRings(told),
+    check(
+      "every row was sealed again with the new encryption key, and opens",
+      holders.rows > 0 && holders.byPrimary === holders.rows && holders.opened === holders.rows,
+      `all ${holders.rows}`,
+      `${holders.byPrimary} by the new key, ${holders.opened} open`,
+    ),
   ];
 };
 

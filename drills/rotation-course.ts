@@ -10,6 +10,7 @@ import { command } from "./people.ts";
 import { type Recorder, sampler } from "./recorder.ts";
 import type { Sample } from "./report.ts";
 import { type Act, acts, help } from "./rotation-acts.ts";
+import { type HoldersFound, holdersFound, sealHolders } from "./rotation-holders.ts";
 import { deployRotation, sessionsOf, setOwnerPassword } from "./rotation-platform.ts";
 import { type Logins, probe, valueIn } from "./rotation-probe.ts";
 import { coordinationFrom } from "./table.ts";
@@ -55,6 +56,7 @@ export interface Drilled {
   seen: Recorder;
   told: Told[];
   logins: Logins;
+  holders: HoldersFound;
   samples: readonly (Omit<Sample, "atSeconds"> & { atMilliseconds: number })[];
   /** All values that any secret had, and those of before: none may be found anywhere. */
   values: Set<string>;
@@ -99,15 +101,18 @@ export const conductRotation = async (
   for (const act of acts) {
     if (act === acts[0]) options.onFirst(timeline.now());
     options.onAct(act, timeline.now());
+    // By now every instance was started with the ring.
+    if (act.name === "encryption") await sealHolders(world, random);
     told.push(await play(scene, act));
   }
   await timeline.sleep(aftermathSeconds * 1000);
   const isHeard = await heard(world);
   const logins = await probing.end();
+  const holders = await holdersFound(world, random);
   await users.stop();
   sampling.cancel();
   const { values } = scene;
-  return { world, seen, told, logins, samples: samples.samples, values, isHeard };
+  return { world, seen, told, logins, holders, samples: samples.samples, values, isHeard };
 };
 
 /** The front door reads its secret again every few minutes. */

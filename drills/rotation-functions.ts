@@ -25,7 +25,11 @@ const scopes = [
   { name: secrets.slack, kind: "slack-signing", scope: "slack" },
 ];
 
-const rotation = (site: Site, common: Record<string, string>): FunctionDefinition => ({
+const rotation = (
+  site: Site,
+  databases: Record<string, string>,
+  common: Record<string, string>,
+): FunctionDefinition => ({
   name: "rotation",
   region: site.region,
   entry: "functions/rotation/handler.ts",
@@ -46,7 +50,9 @@ const rotation = (site: Site, common: Record<string, string>): FunctionDefinitio
           ownerSecret: rotated.owner,
         },
         cache: { group: names.cache, host: "127.0.0.1", port: 6379, ...site.cache },
+        sealed: { database: "database", databases },
         retirement: "retirement",
+        self: `arn:aws:lambda:${site.region}:${names.account}:function:rotation`,
       },
     }),
   },
@@ -78,8 +84,11 @@ export const rotationsOf = (
   common: Record<string, string>,
 ): FunctionDefinition[] => {
   const longestSeconds = longestOverlapSeconds(config.rotation);
+  const databases = Object.fromEntries(
+    [home, standby].map(({ region, databaseId }) => [region, databaseId]),
+  );
   return [home, standby].flatMap((site) => [
-    rotation(site, common),
+    rotation(site, databases, common),
     retirement(site, longestSeconds, common),
   ]);
 };

@@ -58,6 +58,7 @@ const sweep = ({ region }: Site, databases: Databases, common: Common): Function
     ...resources({
       ...tables,
       DatabaseFunction: { name: "database" },
+      RotationFunction: { name: "rotation" },
       SlackSecret: { arn: names.secrets.slack },
       Swept: { prefix: verified.prefix, databases },
       VerificationFunction: { name: "verification" },

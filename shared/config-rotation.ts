@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { seconds } from "./config-fields.ts";
+import { count, seconds } from "./config-fields.ts";
 
 /** When a secret is rotated by the clock, in UTC: every so many months, on a day that each month has. */
 const schedule = z.strictObject({
@@ -26,6 +26,9 @@ export const usualOverlap = {
   sessionSeconds: 1_209_600,
 } as const;
 
+/** 250 rows a second in the whole fleet: a hundred million take five days. */
+export const usualReencryption = { rows: 500, pauseSeconds: 2 } as const;
+
 /**
  * The longest that old and new may both be valid, in seconds: everything up to the deadline, and then the
  * sessions that the old key of a signing ring has signed.
@@ -37,6 +40,18 @@ export const longestOverlapSeconds = ({
   deadlineSeconds?: number | undefined;
   sessionSeconds?: number | undefined;
 } = {}): number => deadlineSeconds + sessionSeconds;
+
+/**
+ * The master before the application, and a day apart: one rotation of a database at a time, and the second
+ * one would be refused for as long as the overlap of the first lasts.
+ */
+const isOwnerFirst = ({
+  owner,
+  database,
+}: {
+  owner?: RotationSchedule | undefined;
+  database?: RotationSchedule | undefined;
+}): boolean => !owner || !database || owner.day < database.day;
 
 /** How an old secret loses its validity. */
 export const rotationSchema = z.optional(
@@ -52,15 +67,27 @@ export const rotationSchema = z.optional(
     sessionSeconds: z.optional(seconds(60, 7_776_000)),
     /** How many others have to approve a rotation that somebody asks for; none when left out. */
     approvals: z.optional(z.int().check(z.gte(0), z.lte(5))),
+    /**
+     * How fast the application may seal its rows again with a new key: so many in one transaction, and the
+     * next one so much later, in the whole fleet together; 500 every 2 s when left out.
+     */
+    reencryption: z.optional(
+      z.strictObject({
+        rows: z.optional(count(1, 10_000)),
+        pauseSeconds: z.optional(count(1, 3600)),
+      }),
+    ),
     /** By the secret. What is left out is rotated when somebody asks for it, or after a thousand days. */
     schedules: z.optional(
-      z.strictObject({
-        owner: z.optional(schedule),
-        database: z.optional(schedule),
-        cache: z.optional(schedule),
-        "signing-keys": z.optional(schedule),
-        "encryption-keys": z.optional(schedule),
-      }),
+      z
+        .strictObject({
+          owner: z.optional(schedule),
+          database: z.optional(schedule),
+          cache: z.optional(schedule),
+          "signing-keys": z.optional(schedule),
+          "encryption-keys": z.optional(schedule),
+        })
+        .check(z.refine(isOwnerFirst, "owner has to come on an earlier day than database")),
     ),
   }),
 );

@@ -78,7 +78,11 @@ export const verification = z.strictObject({
   shrinks: z.optional(z.record(tableName, share)),
   ciphertext: z.optional(
     z.array(
-      z.strictObject({ table: tableName, column, format: z.enum(["fernet", "aes-256-gcm"]) }),
+      z.strictObject({
+        table: tableName,
+        column,
+        format: z.enum(["fernet", "aes-256-gcm", "keyed-aes-256-gcm"]),
+      }),
     ),
   ),
   revisionTable: z.optional(tableName),

@@ -5,15 +5,27 @@ import type { EntryKind } from "../../shared/journal.ts";
 import type { Refusal } from "../../shared/outcome.ts";
 import { observed, sentence } from "../../shared/outcome.ts";
 import type { Steps } from "../../shared/steps.ts";
+import { atOnce } from "./compromise.ts";
 import type { Looked, Order, Policy } from "./decide.ts";
 import { mostLooks, passes, pauseSeconds, quietSince, whoIsLeft } from "./decide.ts";
+import { sealedAgain } from "./reencrypt.ts";
 
 /**
  * What the rotation function answers. `idle` is the login that the rotation has put out of use;
  * `restSeconds`, for how long what the old value has made is still shown to the platform.
  */
-export type Told = { did: string; idle?: string; restSeconds?: number } | { refused: Refusal };
-export type Asked = "prove" | "promote" | "retire";
+export type Told =
+  | {
+      did: string;
+      idle?: string;
+      restSeconds?: number;
+      /** Somebody else may know the old value: it gets no time. */
+      isCompromised?: boolean;
+      left?: number;
+      isHeld?: boolean;
+    }
+  | { refused: Refusal };
+export type Asked = "prove" | "promote" | "reencrypt" | "retire" | "expel";
 
 /** How far a region's fleet is with reading the new value. */
 export interface Fleet {
@@ -43,18 +55,21 @@ export interface Ports {
 
 export interface Result {
   run: string;
-  end: "retired" | "needs-human" | "not-finished";
+  end: "retired" | "needs-human" | "not-finished" | "abandoned";
   notes: string[];
 }
 
-interface Work {
+export interface Work {
   steps: Steps;
   ports: Ports;
   order: Order;
   startedAt: number;
 }
 
-type Ending = Pick<Result, "end" | "notes">;
+export type Ending = Pick<Result, "end" | "notes"> & {
+  /** The old value is worth nothing already, and something else is left. */
+  isOldVoid?: boolean;
+};
 
 /**
  * Ends an overlap: the fleets of all regions read the new value, nobody uses the old one for a while, and
@@ -62,7 +77,8 @@ type Ending = Pick<Result, "end" | "notes">;
  */
 export const retireOld = async (steps: Steps, ports: Ports, order: Order): Promise<Result> => {
   const startedAt = await steps.step("begin", async () => Math.floor(ports.clock.now()));
-  const ending = await attempted({ steps, ports, order, startedAt });
+  const work = { steps, ports, order, startedAt };
+  const { isOldVoid, ...ending } = await unlessAbandoned(work, await attempted(work));
   const { run, secret, again = 0 } = order;
   await steps.step("end", async () => {
     const text = ending.notes.join(" ");
@@ -70,10 +86,27 @@ export const retireOld = async (steps: Steps, ports: Ports, order: Order): Promi
     await ports.record(run, { key, kind: "did", text: text || secret });
     await ports.letGo(run);
     if (ending.end !== "needs-human") return;
-    await ports.page(run, `${secret}: the old value is still valid. ${text}`);
+    const standing = isOldVoid ? "the old value is worth nothing" : "the old value is still valid";
+    await ports.page(run, `${secret}: ${standing}. ${text}`);
   });
   return { run, ...ending };
 };
+
+/** Nobody is called for an overlap that people have given up meanwhile. */
+const unlessAbandoned = async (work: Work, ending: Ending): Promise<Ending> => {
+  const [region = ""] = work.ports.regions;
+  if (ending.end !== "needs-human" || ending.isOldVoid) return ending;
+  const told = await work.steps.step("still wanted", async () => {
+    const answer = await observed(region, work.ports.clock.now, () =>
+      work.ports.ask(region, "prove", work.order),
+    );
+    return answer.known ? answer.value : null;
+  });
+  if (!told || !("refused" in told) || !isAbandoned(told.refused)) return ending;
+  return { end: "abandoned", notes: [told.refused.reason] };
+};
+
+const isAbandoned = ({ code }: Refusal): boolean => code === "abandoned";
 
 /** A step that failed for longer than its retries ends the run with a human, never silently. */
 const attempted = async (work: Work): Promise<Ending> => {
@@ -87,24 +120,33 @@ const attempted = async (work: Work): Promise<Ending> => {
 const carried = async (work: Work): Promise<Ending> => {
   const { ports } = work;
   const [here = "", ...others] = ports.regions;
-  const first = await proven(work, here, finishSeconds);
+  const first = await proven(work, here, () => finishSeconds);
   if ("refused" in first) {
+    if (isAbandoned(first.refused)) return { end: "abandoned", notes: [first.refused.reason] };
     // The label never moved: AWSCURRENT is what it was, and Secrets Manager goes on or gives up.
     return { end: "not-finished", notes: [first.refused.reason] };
   }
+  const isOver = (refusal: Refusal) => !passes(refusal);
+  if (first.isCompromised) return atOnce(work, { asked, propagated, isOver });
   for (const region of others) {
-    const there = await proven(work, region, left(work));
+    const there = await proven(work, region, () => left(work), isFinal);
     if ("refused" in there) return needsHuman([`In ${region}: ${there.refused.reason}`]);
   }
   const spread = await propagated(work, "add");
   if (spread) return spread;
-  const isOver = (refusal: Refusal) => !passes(refusal);
-  const promoting = { region: here, question: "promote" as const, isOver, seconds: left(work) };
+  const promoting = {
+    region: here,
+    question: "promote" as const,
+    isOver,
+    seconds: () => left(work),
+  };
   const promotion = await asked(work, promoting);
   if ("refused" in promotion) return needsHuman([promotion.refused.reason]);
   if (promotion.did !== nothingToPromote) {
     const again = await propagated(work, "promote");
     if (again) return again;
+    const unsealed = await sealedAgain(work, here);
+    if (unsealed) return needsHuman([unsealed]);
   }
   const quiet = await unused(work, first.idle);
   if (quiet) return quiet;
@@ -137,9 +179,11 @@ const asked = async (
   { steps, ports, order }: Work,
   { region, question, isOver, seconds }: Asking,
 ): Promise<Told> => {
-  const until = await steps.step(`${question} in ${region}`, async () => {
-    return Math.floor(ports.clock.now()) + Math.ceil(seconds) * 1000;
+  const bound = await steps.step(`${question} in ${region}`, async () => {
+    const most = Math.ceil(seconds());
+    return { most, until: Math.floor(ports.clock.now()) + most * 1000 };
   });
+  const { most, until } = bound;
   let told: Told = { refused: { code: "unknown", reason: "Nobody was asked." } };
   for (let look = 1; look <= mostLooks; look += 1) {
     const seen = await steps.step(`${question} in ${region} #${look}`, async () => {
@@ -151,18 +195,19 @@ const asked = async (
     told = typeof seen.told === "string" ? unanswered(region, seen.told) : seen.told;
     if ("did" in told || (typeof seen.told !== "string" && isOver(told.refused))) return told;
     if (seen.at >= until) return told;
-    const pause = Math.min(pauseSeconds(look, seconds), Math.ceil((until - seen.at) / 1000));
+    const pause = Math.min(pauseSeconds(look, most), Math.ceil((until - seen.at) / 1000));
     await steps.rest(`${question} in ${region} rest #${look}`, pause);
   }
   return told;
 };
 
-interface Asking {
+export interface Asking {
   region: string;
   question: Asked;
   /** Whether a refusal will not pass. */
   isOver(refusal: Refusal): boolean;
-  seconds: number;
+  /** Called once, in a step: a replay is at another time. */
+  seconds(): number;
 }
 
 const unanswered = (region: string, why: string): Told => ({
@@ -170,8 +215,16 @@ const unanswered = (region: string, why: string): Told => ({
 });
 
 /** The new value is current in `region` and has just been used there. */
-const proven = (work: Work, region: string, seconds: number): Promise<Told> =>
-  asked(work, { region, question: "prove", isOver: () => false, seconds });
+const proven = (
+  work: Work,
+  region: string,
+  seconds: () => number,
+  isOver: (refusal: Refusal) => boolean = isAbandoned,
+): Promise<Told> => asked(work, { region, question: "prove", isOver, seconds });
+
+/** Since a failover that region's secret stands alone: it follows this one when it is rebuilt. */
+const isFinal = (refusal: Refusal): boolean =>
+  isAbandoned(refusal) || refusal.code === "stands-alone";
 
 /** Looks at a fleet cost two operations for each 40 s, and an execution has 3,000 in all. */
 const fleetSeconds = 14_400;
@@ -245,7 +298,7 @@ const lookAt = (ports: Ports, idle: string | undefined): Promise<Looked> =>
 
 const retired = async (work: Work, region: string): Promise<Ending> => {
   const isOver = (refusal: Refusal) => !passes(refusal);
-  const told = await asked(work, { region, question: "retire", isOver, seconds: left(work) });
+  const told = await asked(work, { region, question: "retire", isOver, seconds: () => left(work) });
   if ("did" in told) return { end: "retired", notes: [told.did] };
   return needsHuman([told.refused.reason]);
 };

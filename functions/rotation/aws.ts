@@ -5,16 +5,25 @@ import { clientOptions, invocation } from "../../shared/clients.ts";
 import { usualOverlap } from "../../shared/config-rotation.ts";
 import type { Coordination } from "../../shared/coordination.ts";
 import { coordination } from "../../shared/coordination.ts";
-import { declareFreeze, endFreeze, readFreezes } from "../../shared/freeze.ts";
+import { declareFreeze, endFreeze, readFreezes, readStandby } from "../../shared/freeze.ts";
 import { readIncident } from "../../shared/incident.ts";
 import { invoker } from "../../shared/invoke.ts";
 import { dynamodbJournal, journal } from "../../shared/journal.ts";
+import { readLease } from "../../shared/lease.ts";
 import { readPause } from "../../shared/pause.ts";
-import { advanceFlight, markSent, readFlight, takeFlight } from "../../shared/rotation.ts";
+import {
+  advanceFlight,
+  keepRotated,
+  markSent,
+  readFlight,
+  takeFlight,
+} from "../../shared/rotation.ts";
+import { keepRule, readMode } from "../../shared/rotation-order.ts";
 import type { Authenticate, Connect, Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import type { CacheLink } from "./cache-aws.ts";
 import { cachePort, loginElsewhere } from "./cache-aws.ts";
+import { ciphertextsOf, type SealedLink } from "./ciphertexts-aws.ts";
 import { credentialOf, databaseLogin } from "./kinds/database-login.ts";
 import { databaseMaster } from "./kinds/database-master.ts";
 import { redisAuth } from "./kinds/redis-auth.ts";
@@ -33,8 +42,11 @@ export interface RotatedLink extends Record<string, unknown> {
   secrets: { name: string; kind: KindName; scope: string }[];
   database: Server & { logins: string[]; ownerSecret: string };
   cache?: CacheLink;
+  sealed?: SealedLink;
   /** The durable function that ends overlaps, in this region. */
   retirement: string;
+  /** This function's ARN, as Secrets Manager calls it. */
+  self?: string;
 }
 
 const kinds: readonly Kind[] = [
@@ -68,12 +80,22 @@ export const rotationPorts = (
     tools: toolsOf(runtime, link, secrets, ways),
     readAtOrigin: (secret, version) =>
       secretPorts(runtime, otherThan(runtime)).read(secret, version),
+    activeRegion: async () => (await readLease(table)).region,
     readPause: () => readPause(table),
     repairUnderWay: async () => {
-      const attempt = (await readIncident(table, region))?.incident.attempt;
-      return attempt && attempt.end === null ? attempt.run : null;
+      const regions = [region, otherThan(runtime)];
+      const found = await Promise.all(regions.map((one) => readIncident(table, one)));
+      const attempts = found.map((read) => read?.incident.attempt);
+      return attempts.find((attempt) => attempt?.end === null)?.run ?? null;
+    },
+    openIncident: async () => {
+      const incident = (await readIncident(table, region))?.incident;
+      return incident && incident.closedAtMilliseconds === null ? incident.id : null;
     },
     ...flights(table, now),
+    keepRule: (run, rule) => keepRule(table, run, rule),
+    readMode: (run) => readMode(table, run),
+    keepRotated: (secret) => keepRotated(table, secret, now()),
     ...records(runtime, region, table),
     hold: async (run, reason) => {
       const untilMilliseconds = now() + exchangeSeconds * 1000;
@@ -125,12 +147,20 @@ const records = (
   const { name: journalTable } = linked<{ name: string }>(runtime, "JournalTable");
   const book = () => journal(dynamodbJournal(tables, journalTable));
   return {
-    readFreezes: () =>
-      readFreezes(table, region, runtime.clock.now(), async (run) => {
+    readFreezes: async () => {
+      const isUnderWay = async (run: string) => {
         // Anew each time: another function writes it.
         const { begun, ended } = standingOf(await book().read(run));
         return begun && !ended;
-      }),
+      };
+      const at = runtime.clock.now();
+      // A rotation replaces the instances of both regions, and restore tests are in the other one.
+      const found = await Promise.all([
+        readStandby(table, region),
+        ...[region, otherThan(runtime)].map((one) => readFreezes(table, one, at, isUnderWay)),
+      ]);
+      return found.flat();
+    },
     retirementsEnded: async (run) => {
       const entries = await book().read(run);
       const ended = entries.filter(({ key }) =>
@@ -170,6 +200,7 @@ const toolsOf =
       logins,
       owner: () => ownerOf(secrets, ownerSecret, database),
       sessionSeconds: runtime.config.rotation?.sessionSeconds ?? usualOverlap.sessionSeconds,
+      ciphertexts: ciphertextsOf(runtime, link.sealed),
       cache,
       caches: async () => {
         const { replicas } = await secrets.describe(about.secret);

@@ -23,8 +23,12 @@ export const question = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("prove"), ...about }),
   /** Makes the newest key of a ring the primary. */
   z.strictObject({ do: z.literal("promote"), ...about }),
+  /** Lets the application go on sealing its rows again with the primary, and says how many are left. */
+  z.strictObject({ do: z.literal("reencrypt"), ...about }),
   /** Ends the validity of the value before. */
   z.strictObject({ do: z.literal("retire"), ...about }),
+  /** Ends what was opened in this region with a value that somebody else may know. */
+  z.strictObject({ do: z.literal("expel"), ...about }),
   /**
    * AUTH and PING in this region, with the token of that version of the secret that has this digest; null is
    * no token. Only who is in the region's network can reach its cache.
@@ -33,12 +37,15 @@ export const question = z.discriminatedUnion("do", [
   /** Recognises a rotation that got stuck and mends it, or begins one. */
   z.strictObject({
     ...{ do: z.literal("begin"), ...about, reason: z.string(), by: z.string() },
-    mode: z.optional(z.enum(["usual", "compromise"])),
+    mode: z.optional(z.enum(["usual", "compromise", "abandon"])),
   }),
   /** What a rotation would find, and what forbids it: changes nothing. */
   z.strictObject({ do: z.literal("look"), ...about }),
 ]);
 export type Question = z.infer<typeof question>;
+
+/** The hourly look at all of this region's rotations. */
+export const keepRequest = z.strictObject({ do: z.literal("keep") });
 
 export const request = z.union([step, question]);
 export type RotationRequest = z.infer<typeof request>;
@@ -46,6 +53,8 @@ export type RotationRequest = z.infer<typeof request>;
 /** What DescribeSecret tells. */
 export interface Described {
   isRotated: boolean;
+  /** It follows the secret of another region. */
+  isReplica: boolean;
   /** By version id. */
   stages: Readonly<Record<string, readonly string[]>>;
   replicas: readonly { region: string; status: string; message: string }[];

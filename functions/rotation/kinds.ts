@@ -2,6 +2,7 @@ import type { Refusal } from "../../shared/outcome.ts";
 import type { Random } from "../../shared/random.ts";
 import type { RotationLook } from "../../shared/rotation-order.ts";
 import type { CachePort } from "./cache.ts";
+import type { Ciphertexts } from "./ciphertexts.ts";
 import type { Credential, Logins } from "./logins.ts";
 
 export type KindName =
@@ -19,7 +20,17 @@ export type SecretValue = Record<string, unknown>;
  * proven has put out of use; `restSeconds`, for how long what the old one has made is still shown.
  */
 export type Told =
-  | { did: string; idle?: string; restSeconds?: number; seen?: RotationLook }
+  | {
+      did: string;
+      idle?: string;
+      restSeconds?: number;
+      /** The old value has no time: somebody else may know it. */
+      isCompromised?: boolean;
+      seen?: RotationLook;
+      /** Rows that the application has to seal again, and whether it was told to wait. */
+      left?: number;
+      isHeld?: boolean;
+    }
   | { refused: Refusal };
 
 export const did = (text: string): Told => ({ did: text });
@@ -39,6 +50,7 @@ export interface Tools {
   owner(): Promise<Credential>;
   /** For so long somebody may show what a signing key has made: the longest life of a session or token. */
   sessionSeconds: number;
+  ciphertexts: Ciphertexts;
   cache: CachePort;
   /** That of this region, and those of all regions that the secret is replicated to. */
   caches(): Promise<readonly CachePort[]>;
@@ -55,6 +67,13 @@ export interface Tools {
 export interface Change {
   current: SecretValue;
   pending: SecretValue;
+}
+
+export interface Retiring {
+  current: SecretValue;
+  previous: SecretValue;
+  /** Whoever still uses the previous one is given no time. */
+  isCompromised?: boolean;
 }
 
 /**
@@ -80,7 +99,13 @@ export interface Kind {
    */
   promote?(value: SecretValue): { made: SecretValue } | { refused: Refusal };
   /** Ends the validity of what `previous` was, when `current` is in use everywhere. */
-  retire(values: { current: SecretValue; previous: SecretValue }, tools: Tools): Promise<Told>;
-  /** For rings: the value without what is retired. */
-  pruned?(value: SecretValue): { made: SecretValue } | { refused: Refusal };
+  retire(values: Retiring, tools: Tools): Promise<Told>;
+  /** Ends what was opened in this region with a value that is worth nothing any more. */
+  expel?(current: SecretValue, tools: Tools): Promise<Told>;
+  /** Whether rows are sealed with it, which somebody has to seal again. */
+  isSealing?: boolean;
+  /** For rings: the value without what is retired, and what was found; null when it stays as it is. */
+  pruned?(value: SecretValue, tools: Tools): Changed | null | Promise<Changed | null>;
 }
+
+export type Changed = { made: SecretValue; told?: string } | { refused: Refusal };

@@ -69,14 +69,24 @@ const clearPassword = `
     EXECUTE format('ALTER ROLE %I PASSWORD NULL', current_setting('nightshift.login'));
   END $$`;
 
+/** All but one's own. */
+const endSessions = `
+  SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))::int AS count
+  FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid()`;
+
 /** All that rotation ever sends to a database. */
-export const rotationStatements = { inside, inUse, nameLogin, setVerifier, clearPassword } as const;
+export const rotationStatements = {
+  ...{ inside, inUse, nameLogin, setVerifier, clearPassword },
+  endSessions,
+} as const;
 
 /** One database server, as rotation uses it. Each call is a session of its own, which is closed. */
 export interface Logins {
   login(credential: Credential): Promise<LoginAnswer>;
   /** How many sessions of `role` are open. */
   sessionsOf(by: Credential, role: string): Promise<number>;
+  /** Ends those of `role`, and says how many. What they were in the middle of is rolled back. */
+  endSessions(by: Credential, role: string): Promise<number>;
   /** Null: nobody gets in by a password any more. */
   setPassword(by: Credential, role: string, verifier: string | null): Promise<void>;
 }
@@ -116,6 +126,11 @@ export const loginsOf = (connect: Connect, server: Server): Logins => {
     sessionsOf: (by, role) =>
       during(by, async (session) => {
         const { rows } = await session.query(inUse, [role]);
+        return Number(rows[0]?.count);
+      }),
+    endSessions: (by, role) =>
+      during(by, async (session) => {
+        const { rows } = await session.query(endSessions, [role]);
         return Number(rows[0]?.count);
       }),
     setPassword: (by, role, verifier) =>

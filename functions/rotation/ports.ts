@@ -3,6 +3,7 @@ import type { EntryKind } from "../../shared/journal.ts";
 import type { Refusal } from "../../shared/outcome.ts";
 import type { Pause } from "../../shared/pause.ts";
 import type { Flight, Marked, Taken } from "../../shared/rotation.ts";
+import type { RotationMode, RotationRule } from "../../shared/rotation-order.ts";
 import type { Described } from "./decide.ts";
 import type { Kind, SecretValue, Tools } from "./kinds.ts";
 
@@ -35,8 +36,12 @@ export interface Ports {
   readAtOrigin(secret: string, version: string): Promise<SecretValue | undefined>;
   readPause(): Promise<Pause>;
   readFreezes(): Promise<Freeze[]>;
+  /** Where users are: the lease. */
+  activeRegion(): Promise<string>;
   /** A repair that is at work in this region, by its name. */
   repairUnderWay(): Promise<string | null>;
+  /** An incident of this region that is open, by its id: an alarm is up, or was just now. */
+  openIncident(): Promise<string | null>;
   takeFlight(wanted: Pick<Flight, "scope" | "run" | "secret" | "token">): Promise<Taken>;
   readFlight(scope: string): Promise<Flight | undefined>;
   advanceFlight(
@@ -44,6 +49,11 @@ export interface Ports {
     phase: "overlap" | "ended",
   ): Promise<boolean>;
   markSent(flight: Pick<Flight, "scope" | "run" | "token">, region: string): Promise<Marked>;
+  keepRule(run: string, rule: RotationRule): Promise<void>;
+  /** Under what rule that run stands; the usual one when nobody has said otherwise. */
+  readMode(run: string): Promise<RotationMode>;
+  /** Keeps for both regions that the secret has a new value. */
+  keepRotated(secret: string): Promise<void>;
   /** Holds repairs back for a while; refused while another rotation does. */
   hold(run: string, reason: string): Promise<Refusal | undefined>;
   letGo(run: string): Promise<void>;

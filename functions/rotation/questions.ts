@@ -1,11 +1,14 @@
 import { sha256 } from "../../shared/canonical.ts";
 import type { Flight } from "../../shared/rotation.ts";
+import { rotationRun } from "../../shared/rotation.ts";
+import { abandon } from "./abandoning.ts";
 import { digestOf } from "./cache.ts";
 import type { Question } from "./decide.ts";
 import { holderOf, judgeStuck } from "./decide.ts";
-import type { SecretValue, Told } from "./kinds.ts";
+import type { Changed, SecretValue, Told } from "./kinds.ts";
 import { did, refuse } from "./kinds.ts";
 import { look } from "./looking.ts";
+import { reencrypt } from "./reencrypt.ts";
 import type { Work } from "./rotation.ts";
 import { carryOn } from "./rotation.ts";
 
@@ -18,14 +21,27 @@ const following = (token: string) => ({
   pruned: sha256(`${token} pruned`).slice(0, 32),
 });
 
-export const answerQuestion = (work: Work, question: Question): Promise<Told> => {
+/** What changes the secret. After a failover it is another one here than where users are. */
+const changing: readonly Question["do"][] = ["promote", "reencrypt", "retire"];
+
+export const answerQuestion = async (work: Work, question: Question): Promise<Told> => {
+  const { ports, run } = work;
+  const active = changing.includes(question.do) ? await ports.activeRegion() : ports.region;
+  if (active !== ports.region) {
+    const reason = `Users are in ${active} by now: have the overlap of ${run} carried on there.`;
+    return refuse("users-elsewhere", reason);
+  }
   switch (question.do) {
     case "prove":
       return prove(work);
     case "promote":
       return promote(work);
+    case "reencrypt":
+      return own(work).then((found) => ("refused" in found ? found : reencrypt(work, found.value)));
     case "retire":
       return retire(work);
+    case "expel":
+      return expel(work);
     case "login":
       return login(work, question.digest);
     case "begin":
@@ -42,7 +58,8 @@ const own = async ({ ports, name, token }: Work) => {
   const ours = [token, ...Object.values(following(token))];
   if (current === undefined || !ours.includes(current)) {
     const reason = `AWSCURRENT of ${name} is on ${current ?? "no version"} here, not on ${token}.`;
-    return refuse("another-version", reason);
+    // A replica gets there. One that stands alone since a failover only does when it is rebuilt.
+    return refuse(described.isReplica ? "another-version" : "stands-alone", reason);
   }
   const value = await ports.read(name, current);
   if (!value) return refuse("no-value", `Version ${current} of ${name} has no content here.`);
@@ -52,8 +69,34 @@ const own = async ({ ports, name, token }: Work) => {
 const prove = async (work: Work): Promise<Told> => {
   const found = await own(work);
   if ("refused" in found) return found;
+  const mode = await work.ports.readMode(work.run);
+  if (mode === "abandon") return givenUp(work);
   const told = await work.kind.prove(found.value, work.tools);
-  return "did" in told ? { ...told, did: `${told.did} Version ${found.current}.` } : told;
+  if ("refused" in told) return told;
+  // Rows need the old keys of a ring that seals, whoever else has them: nothing can be cut short.
+  const isCompromised = mode === "compromise" && !work.kind.isSealing;
+  const said = { ...told, did: `${told.did} Version ${found.current}.` };
+  return isCompromised ? { ...said, isCompromised } : said;
+};
+
+const givenUp = ({ run }: Work): Told =>
+  refuse("abandoned", `${run} was given up: nobody ends its overlap.`);
+
+/** Only after the old value has lost its validity, or who was put out would come in again. */
+const expel = async (work: Work): Promise<Told> => {
+  const { ports, kind, run, name, tools } = work;
+  if (!kind.expel) return did("There are no sessions that could be ended.");
+  const found = await own(work);
+  if ("refused" in found) return found;
+  if ((await ports.readMode(run)) !== "compromise") {
+    return refuse("not-compromised", `Nobody has said that ${name} is compromised.`);
+  }
+  const told = await kind.expel(found.value, tools);
+  if ("did" in told) {
+    const key = `expelled in ${ports.region}`;
+    await ports.record(run, { key, kind: "did", text: told.did, data: { secret: name } });
+  }
+  return told;
 };
 
 const promote = async (work: Work): Promise<Told> => {
@@ -65,20 +108,23 @@ const promote = async (work: Work): Promise<Told> => {
   return replace(work, found.value, following(token).promoted, kind.promote);
 };
 
+const stays = "The value stays as it is.";
+
 /** Puts a version after the current one that is made of it alone, so that it comes out the same each time. */
 const replace = async (
   { ports, name, token, run }: Work,
   value: SecretValue,
   version: string,
-  change: (value: SecretValue) => { made: SecretValue } | Extract<Told, { refused: unknown }>,
+  change: (value: SecretValue) => Changed | null | Promise<Changed | null>,
 ): Promise<Told> => {
-  const made = change(value);
+  const made = await change(value);
+  if (made === null) return did(stays);
   if ("refused" in made) return made;
   // AWSPENDING may lie on AWSCURRENT or nowhere, or the next rotation is refused.
   const described = await ports.describe(name);
   if (described.stages[token]?.includes("AWSPENDING")) await ports.dropPending(name, token);
   await ports.put(name, version, made.made, "AWSCURRENT");
-  const text = `${name}: AWSCURRENT is on version ${version}.`;
+  const text = [`${name}: AWSCURRENT is on version ${version}.`, made.told ?? []].flat().join(" ");
   await ports.record(run, {
     key: `put ${version}`,
     kind: "did",
@@ -94,18 +140,23 @@ const retire = async (work: Work): Promise<Told> => {
   if (flight?.run !== run) {
     return refuse("not-its-overlap", `${run} is not the rotation of the ${scope} any more.`);
   }
+  const mode = await ports.readMode(run);
+  if (mode === "abandon") return givenUp(work);
   if (flight.phase === "ended") return did("It was retired before.");
   const found = await own(work);
   if ("refused" in found) return found;
-  if (kind.pruned && found.current !== following(token).pruned) {
-    const told = await replace(work, found.value, following(token).pruned, kind.pruned);
+  const { pruned } = kind;
+  if (pruned && found.current !== following(token).pruned) {
+    const change = (value: SecretValue) => pruned(value, tools);
+    const told = await replace(work, found.value, following(token).pruned, change);
     if ("refused" in told) return told;
-    return retire(work);
+    if (told.did !== stays) return retire(work);
   }
   const before = holderOf(found.described, "AWSPREVIOUS");
   const previous = before && (await ports.read(name, before));
   if (!previous) return refuse("no-previous", `${name} has no version before this one.`);
-  const told = await kind.retire({ current: found.value, previous }, tools);
+  const isCompromised = mode === "compromise";
+  const told = await kind.retire({ current: found.value, previous, isCompromised }, tools);
   const code = "did" in told ? "retired" : `not retired: ${told.refused.code}`;
   const text = "did" in told ? told.did : told.refused.reason;
   const data = { secret: name, version: found.current, before };
@@ -146,12 +197,9 @@ const meantBy = async (
 /** Mends what a rotation that failed has left, and begins one or has that one go on. */
 const begin = async (
   work: Work,
-  { by, reason, mode }: Extract<Question, { do: "begin" }>,
+  { by, reason, mode = "usual" }: Extract<Question, { do: "begin" }>,
 ): Promise<Told> => {
-  if (mode === "compromise") {
-    const how = "Begin it without that word, and end the old value's sessions by hand.";
-    return refuse("not-built", `A rotation without overlap cannot be done yet. ${how}`);
-  }
+  if (mode === "abandon") return abandon(work, { by, reason });
   const { ports, run, name, token, scope } = work;
   const before = await ports.readFlight(scope);
   if (before?.phase === "overlap") return carriedOn(work, before, by);
@@ -168,11 +216,17 @@ const begin = async (
     await ports.dropPending(name, stuck.version);
     if (isAtWork) await ports.advanceFlight(flight, "ended");
   }
+  if (mode === "compromise") {
+    // A rotation that is not complete goes on, and then stands under this rule as well.
+    const goesOn = stuck.is === "unfinished" ? rotationRun(name, stuck.version) : run;
+    await ports.keepRule(goesOn, { mode, reason, by });
+  }
+  const how = mode === "compromise" ? ", and for the end of the old one at once" : "";
   await ports.record(run, {
     key: "asked",
     kind: "asked",
-    text: `${by} asked for a new value of ${name}: ${reason}`,
-    data: { secret: name, version: token, found: stuck.is },
+    text: `${by} asked for a new value of ${name}${how}: ${reason}`,
+    data: { secret: name, version: token, found: stuck.is, mode },
   });
   const isNew = await ports.askForRotation(name, token);
   if (!isNew) return did(`An earlier rotation of ${name} was not complete: it goes on.`);

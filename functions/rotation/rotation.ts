@@ -145,6 +145,7 @@ const finish = async (work: Work, change: Change, current: string): Promise<Told
   // Before the label moves, because nobody calls again who was killed after it: it waits for the label.
   await toOverlap(work);
   await ports.moveCurrent(name, token, current);
+  await ports.keepRotated(name);
   await ports.record(run, {
     key: "finished",
     kind: "did",

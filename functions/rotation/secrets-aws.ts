@@ -47,6 +47,7 @@ export const secretPorts = (runtime: Runtime, region: string): SecretPorts => {
       const found = await client.send(new DescribeSecretCommand({ SecretId }));
       return {
         isRotated: found.RotationEnabled === true,
+        isReplica: found.PrimaryRegion !== undefined && found.PrimaryRegion !== region,
         stages: found.VersionIdsToStages ?? {},
         replicas: (found.ReplicationStatus ?? []).map((replica) => ({
           region: replica.Region ?? "",

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse } from "../http.ts";
 import type { LedgerCache } from "./cache.ts";
+import type { Holders } from "./holders.ts";
 import type { Transfer } from "./transfer.ts";
 import { parseTransfer, sameTransfer } from "./transfer.ts";
 
@@ -40,13 +41,14 @@ export const ledger = (
   database: LedgerDatabase,
   newId: () => string,
   cache?: LedgerCache,
+  holders?: Holders,
 ): ((request: HttpRequest) => Promise<HttpResponse>) => {
   const headers = {
     "content-type": "application/json",
     "x-served-by": `${identity.region}/${identity.instanceId}`,
   };
   return async (request) => ({
-    ...(await route(request, { identity, database, newId, cache })),
+    ...(await route(request, { identity, database, newId, cache, holders })),
     headers,
   });
 };
@@ -56,6 +58,7 @@ interface Parts {
   database: LedgerDatabase;
   newId: () => string;
   cache: LedgerCache | undefined;
+  holders: Holders | undefined;
 }
 
 const route = async (
@@ -72,6 +75,7 @@ const route = async (
   }
   if (kind === "transfers" && request.method === "GET" && id) return show(database.transfer(id));
   if (kind === "accounts" && request.method === "GET" && id) return show(account(id, parts));
+  if (kind === "holders" && id && parts.holders) return holder(id, request, parts.holders);
   return reply(404, { error: "not found" });
 };
 
@@ -94,6 +98,19 @@ const show = async (found: Promise<object | undefined>) => {
     // Whatever went wrong between here and the database: it could not be read.
     return reply(503, { error: "the database does not answer at the moment" });
   }
+};
+
+/** Names are short. */
+const nameLength = 200;
+
+const holder = async (id: string, { method, body = "" }: HttpRequest, holders: Holders) => {
+  if (method === "GET") {
+    return show(holders.name(id).then((name) => (name === undefined ? undefined : { name })));
+  }
+  if (body === "" || body.length > nameLength) return reply(422, { error: "no name" });
+  const kept = await holders.keep(id, body).catch(() => "away");
+  if (kept === "away") return unavailable;
+  return kept === "kept" ? reply(201, { id }) : reply(422, { error: "no such account" });
 };
 
 const account = async (id: string, { database, cache }: Parts): Promise<object | undefined> => {

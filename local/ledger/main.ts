@@ -1,10 +1,12 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import { bodyLimitBytes } from "../http.ts";
 import { redisCache } from "./cache.ts";
 import { postgresLedger } from "./database.ts";
+import { postgresHolders } from "./holders.ts";
 import { ledger } from "./ledger.ts";
+import { sealingKeys } from "./sealing.ts";
 
 /** What the platform gives every instance; the ledger starts with nothing else. */
 const required = [
@@ -24,6 +26,8 @@ if (missing.length > 0) {
 }
 
 const {
+  ENCRYPTION_KEY = "",
+  ENCRYPTION_KEY_FALLBACKS,
   DATABASE_URL = "",
   REDIS_URL = "",
   REGION = "",
@@ -36,12 +40,29 @@ let connectionsLost = 0;
 const database = postgresLedger(DATABASE_URL, () => {
   connectionsLost += 1;
 });
+const keys = sealingKeys(randomBytes, ENCRYPTION_KEY, ENCRYPTION_KEY_FALLBACKS);
+const holders = keys && postgresHolders(DATABASE_URL, keys);
 const answer = ledger(
   { region: REGION, instanceId: INSTANCE_ID },
   database,
   randomUUID,
   redisCache(REDIS_URL),
+  holders,
 );
+
+let isSealing = false;
+
+/**
+ * Asks after a request whether older rows may be sealed again: health checks come all the time. Without an
+ * older key there is no row that another one has sealed.
+ */
+const sealAgain = async (): Promise<void> => {
+  if (isSealing || !holders || !ENCRYPTION_KEY_FALLBACKS) return;
+  isSealing = true;
+  // A database that is away, or that is not ready for it, is asked again.
+  await holders.sealAgain().catch(() => 0);
+  isSealing = false;
+};
 
 const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
   let body = "";
@@ -60,6 +81,7 @@ const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Prom
     "x-connections-lost": String(connectionsLost),
   });
   outgoing.end(response.body);
+  await sealAgain();
 };
 
 const server = createServer((incoming, outgoing) => {

@@ -20,6 +20,8 @@ export interface LedgerProcess {
 export interface LedgerEnvironment {
   SECRET_KEY: string;
   ENCRYPTION_KEY: string;
+  /** Older keys, which only open, with commas between. */
+  ENCRYPTION_KEY_FALLBACKS?: string;
   DATABASE_URL: string;
   REDIS_URL: string;
   CLOUD_PROVIDER: string;

@@ -17,6 +17,12 @@ create table entries (
   primary key (transfer_id, account_id)
 );
 create index entries_by_account on entries (account_id) include (amount);
+-- Sealed with the platform's key, whose id stands in front: by it the rows of older keys are found.
+create table holders (
+  account_id text primary key references accounts (id),
+  name text not null
+);
+create index holders_by_key on holders (left(name, 20) collate "C");
 create table alembic_version (version_num varchar(32) primary key);
 insert into alembic_version values ('9c1f6a0d2b47');
 
@@ -50,7 +56,8 @@ export const seedAccounts = (count: number): string =>
 
 /** Tables whose rows the application's role reads and writes. */
 export const ledgerGrants = (role: string): string =>
-  `grant select, insert on accounts, transfers, entries, alembic_version to ${role}`;
+  `grant select, insert on accounts, transfers, entries, alembic_version to ${role};
+   grant select, insert, update on holders to ${role}`;
 
 /**
  * One statement is one transaction: both entries or none, and acknowledged only after the commit.
@@ -70,6 +77,22 @@ select t.id, t.amount::text as amount,
   min(e.account_id) filter (where e.amount < 0) as "from",
   min(e.account_id) filter (where e.amount > 0) as "to"
 from transfers t join entries e on e.transfer_id = t.id where t.id = $1 group by t.id`;
+
+export const readHolder = "select name from holders where account_id = $1";
+
+export const keepHolder = `
+insert into holders values ($1, $2) on conflict (account_id) do update set name = excluded.name`;
+
+/** As many rows as may be sealed again in this transaction, by the platform's word. */
+export const nextBatch = "select nightshift.next_batch() as rows";
+
+/** Sealed by another key than the one of this header. Nobody waits for a row that a user has just taken. */
+export const olderHolders = `
+select account_id, name from holders
+where left(name, 20) collate "C" < $1 or left(name, 20) collate "C" > $1
+limit $2 for update skip locked`;
+
+export const sealHolder = "update holders set name = $2 where account_id = $1";
 
 export const readAccount = `
 select a.id, a.currency, coalesce(sum(e.amount), 0)::text as balance

@@ -19,12 +19,12 @@ const budgetKilobytes: Record<string, number> = {
   failover: 560,
   guard: 340,
   readiness: 445,
-  remediation: 660,
+  remediation: 685,
   retirement: 405,
-  rotation: 425,
+  rotation: 470,
   slack: 335,
   sweep: 340,
-  triage: 370,
+  triage: 380,
   verification: 735,
 };
 

@@ -105,6 +105,9 @@ export const cachesOf = (around: Around, regions: readonly Place[], login: Login
     },
     logins: [],
     owner: () => Promise.reject(new Error("a cache has no owner")),
+    get ciphertexts(): never {
+      throw new Error("a cache keeps nothing that is sealed");
+    },
     get database(): never {
       throw new Error("a cache is no database");
     },

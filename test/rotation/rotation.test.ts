@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { declareFreeze } from "../../shared/freeze.ts";
 import { readFlight, rotationRun } from "../../shared/rotation.ts";
 import { declareUpheaval } from "../../shared/upheaval.ts";
-import { primary } from "../tables.ts";
+import { primary, standby } from "../tables.ts";
 import { modelled } from "./modelled.ts";
 import { firstValues, names, passwords, token } from "./stage.ts";
 
@@ -101,22 +101,47 @@ describe("a rotation of the application's login", () => {
   });
 
   it.each([
-    ["a deploy", "deploy"],
-    ["a restore test", "verification"],
-  ])("waits for %s", async (_what, kind) => {
+    ["a deploy", "deploy", primary],
+    ["a restore test", "verification", primary],
+    ["a deploy of the other region", "deploy", standby],
+    ["a restore test in the other region", "verification", standby],
+  ] as const)("waits for %s", async (_what, kind, region) => {
     const at = await modelled();
     const untilMilliseconds = at.timeline.now() + 86_400_000;
     const about = { by: "release-7", reason: "instances are rolled", untilMilliseconds };
     const since = at.timeline.now();
     const declared =
       kind === "deploy"
-        ? declareUpheaval(at.table, { ...about, region: primary, kind, sinceMilliseconds: since })
-        : declareFreeze(at.table, primary, { ...about, what: "verification" }, since);
+        ? declareUpheaval(at.table, { ...about, region, kind, sinceMilliseconds: since })
+        : declareFreeze(at.table, region, { ...about, what: "verification" }, since);
     await at.timeline.run(Promise.resolve(declared));
     await at.rotated(names.database, token(1));
     expect(at.failures[0]).toContain("frozen: ");
     expect(at.server.sent.join()).not.toContain("SCRAM");
     expect(at.stages(names.database)[token(1)]).toEqual(["AWSPENDING"]);
+  });
+
+  it.each([
+    ["while a failover is under way", { region: primary, state: "moving" }],
+    ["just after a failover", { region: primary, state: "held", settledAtMilliseconds: 1e15 }],
+    ["in a region that stands by", { region: standby, state: "held" }],
+  ])("does not begin %s", async (_what, lease) => {
+    const at = await modelled();
+    const set = { epoch: 2, holder: "failover-2", movedAtMilliseconds: 0, attempt: 0, ...lease };
+    await at.timeline.run(at.table.write("lease", { set }));
+    await at.rotated(names.database, token(1));
+    expect(at.failures[0]).toContain("frozen: ");
+    expect(at.server.sent.join()).not.toContain("SCRAM");
+  });
+
+  it.each([primary, standby])("waits for a repair in %s", async (region) => {
+    const at = await modelled();
+    const attempt = { run: `remediation-${region}-0123abcd-1`, end: null };
+    const set = { version: 1, incident: { id: "i", closedAtMilliseconds: null, attempt } };
+    await at.timeline.run(at.table.write(`incident#${region}`, { set }));
+    await at.rotated(names.database, token(1));
+    expect(at.failures[0]).toContain("one change at a time");
+    expect(at.server.sent.join()).not.toContain("SCRAM");
   });
 
   it("mends an empty version that a failed rotation has left, and begins anew", async () => {

@@ -29,6 +29,24 @@ const check = (verifier: string, password: string): boolean => {
   return createHash("sha256").update(key).digest("base64") === stored;
 };
 
+/** Ends the sessions of a role, and says how many there were. */
+const leave = (held: Map<string, number>, role: string): number => {
+  const count = held.get(role) ?? 0;
+  held.delete(role);
+  return count;
+};
+
+const come = (logins: { user: string; is: string }[], user: string, admit: () => Role): Role => {
+  try {
+    const role = admit();
+    logins.push({ user, is: "in" });
+    return role;
+  } catch (error) {
+    logins.push({ user, is: (error as { code: string }).code });
+    throw error;
+  }
+};
+
 /**
  * A PostgreSQL that knows roles, verifiers, sessions and the statements of rotation, and no other. It is
  * never told a password in a statement: one that comes is refused.
@@ -49,22 +67,14 @@ export const fakeServer = () => {
     return role;
   };
   const connect: Connect = async ({ user, password }) => {
-    const come = (): Role => {
-      try {
-        const role = admit(user, password);
-        logins.push({ user, is: "in" });
-        return role;
-      } catch (error) {
-        logins.push({ user, is: (error as { code: string }).code });
-        throw error;
-      }
-    };
-    const self = come();
+    const self = come(logins, user, () => admit(user, password));
     let named: string[] = [];
     const perform = (text: string, values: unknown[]): Record<string, unknown>[] => {
-      const { inside, inUse, nameLogin, setVerifier, clearPassword } = rotationStatements;
+      const { inside, inUse, nameLogin, setVerifier, clearPassword, endSessions } =
+        rotationStatements;
       if (text === inside) return [{ user, recovery: false, member_of: self.memberOf }];
       if (text === inUse) return [{ count: held.get(String(values[0])) ?? 0 }];
+      if (text === endSessions) return [{ count: leave(held, String(values[0])) }];
       if (text === nameLogin) {
         named = values.map(String);
         return [];

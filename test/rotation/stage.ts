@@ -13,6 +13,7 @@ import { network } from "../../local/network.ts";
 import { modelledCaches } from "../../local/redis/modelled.ts";
 import type { Timeline } from "../../local/time/timeline.ts";
 import { clientOptions } from "../../shared/clients.ts";
+import type { Config } from "../../shared/config.ts";
 import { coordination } from "../../shared/coordination.ts";
 import type { Line } from "../../shared/journal.ts";
 import { dynamodbJournal, journal } from "../../shared/journal.ts";
@@ -34,11 +35,13 @@ export const names = {
   cache: "platform/cache",
 } as const;
 
-const functionArn = `arn:aws:lambda:${primary}:123456789012:function:rotation`;
+const arnIn = (region: string) => `arn:aws:lambda:${region}:123456789012:function:rotation`;
 const account = "123456789012";
 
 /** Of a database that is a fake. */
 const nowhere = { host: "127.0.0.1", port: 5432 };
+
+export type Schedules = NonNullable<NonNullable<Config["rotation"]>["schedules"]>;
 
 interface Given {
   timeline: Timeline;
@@ -50,14 +53,29 @@ interface Given {
   look?(): void;
   /** What a cache says to a token; what it is when left out. */
   authenticate?: Authenticate;
+  /** Where rows are sealed with the encryption ring. */
+  sealed?: SealedWorld;
+  schedules?: Schedules;
   /** What each secret has first. */
   values: Record<string, object>;
+}
+
+/** Rows in a database, and what backups of it there are. */
+export interface SealedWorld {
+  /** What the operator's file says of it. */
+  config: Pick<Config, "rotation" | "verification">;
+  /** What the database function answers. */
+  ask(question: unknown): Promise<unknown>;
+  /** Replies for RDS; `home` and `away` are the databases of the two regions. */
+  rds: Service;
 }
 
 export type Stage = Awaited<ReturnType<typeof stage>>;
 
 /** Orders for the end of an overlap, as the durable function gets them, and what rotation functions ask. */
-const recordingLambda = (ask: (region: string, question: unknown) => Promise<unknown>) => {
+const recordingLambda = (
+  ask: (name: string, region: string, question: unknown) => Promise<unknown>,
+) => {
   const orders: { run: string; secret: string; token: string; again: number }[] = [];
   const service: Service = {
     name: "lambda",
@@ -67,8 +85,8 @@ const recordingLambda = (ask: (region: string, question: unknown) => Promise<unk
         { region }: Call,
       ) => {
         const event = JSON.parse(Buffer.from(Payload).toString());
-        if (FunctionName === "rotation") {
-          const answer = JSON.stringify(await ask(region, event));
+        if (FunctionName === "rotation" || FunctionName === "database") {
+          const answer = JSON.stringify(await ask(FunctionName, region, event));
           return { StatusCode: 200, Payload: Buffer.from(answer) };
         }
         orders.push(event);
@@ -79,7 +97,14 @@ const recordingLambda = (ask: (region: string, question: unknown) => Promise<unk
   return { service, orders };
 };
 
-const linkOf = (address: { host: string; port: number }): RotatedLink => ({
+const linkOf = (
+  region: string,
+  address: { host: string; port: number },
+  sealed: SealedWorld | undefined,
+): RotatedLink => ({
+  ...(sealed && {
+    sealed: { database: "database", databases: { [primary]: "home", [standby]: "away" } },
+  }),
   secrets: [
     { name: names.database, kind: "database-login", scope: "database" },
     { name: names.owner, kind: "database-master", scope: "database" },
@@ -97,6 +122,7 @@ const linkOf = (address: { host: string; port: number }): RotatedLink => ({
   },
   cache: { group: "platform", host: "cache", port: 6379 },
   retirement: "retirement",
+  self: arnIn(region),
 });
 
 /** The rotation function between the local Secrets Manager, the two tables and a database. */
@@ -104,7 +130,9 @@ export const stage = async (given: Given) => {
   const { timeline } = given;
   const regions = network();
   const surroundings = { timeline, random: seededRandom("stage"), network: regions, account };
-  const lambda = recordingLambda((region, question) => assemble(runtimeIn(region))(question));
+  const lambda = recordingLambda(async (name, region, question) =>
+    name === "rotation" ? assemble(runtimeIn(region))(question) : given.sealed?.ask(question),
+  );
   const caches = elasticache(surroundings, modelledCaches());
   const events: string[] = [];
   const failures: string[] = [];
@@ -112,24 +140,24 @@ export const stage = async (given: Given) => {
   const struck = striking({ blow: given.blow, ...(given.look ? { look: given.look } : {}) });
   const secrets = secretsmanager(surroundings, {
     emit: (_region, { detail }) => void events.push(String(detail.eventName)),
-    invoke: async (_region, _arn, event) => {
+    invoke: async (region, _arn, event) => {
       steps.push((event as { Step: string }).Step);
       const { signal, died } = struck.begin();
       const fail = (error: unknown) => failures.push(String(error)) === 0;
-      return Promise.race([invoke(event, signal).then(() => true, fail), died]);
+      return Promise.race([invoke(region, event, signal).then(() => true, fail), died]);
     },
   });
   const tables = dynamodb(surroundings, tableDefinitions);
-  const services = [secrets.service, tables.service, caches.service];
-  const aws = endpoint(surroundings, [...services, lambda.service], {
+  const services = [secrets.service, tables.service, caches.service, given.sealed?.rds ?? []];
+  const aws = endpoint(surroundings, [...services.flat(), lambda.service], {
     observe: struck.observe,
     faults: struck.faults,
   });
   await aws.ready();
   await raise(caches, given.values[names.cache]);
   const runtimeIn = runtimes(given, { aws, struck, caches });
-  const invoke = async (event: unknown, signal: AbortSignal) =>
-    assemble(runtimeIn(primary, signal))(event);
+  const invoke = async (region: string, event: unknown, signal: AbortSignal) =>
+    assemble(runtimeIn(region, signal))(event);
   const handle = assemble(runtimeIn(primary));
   const inStandby = assemble(runtimeIn(standby));
   const runtime = runtimeIn(primary);
@@ -201,7 +229,7 @@ const keep = (asking: Asking, Name: string, value: object): void => {
   asking("RotateSecret", {
     SecretId: Name,
     ClientRequestToken: "tried".padEnd(32, "0"),
-    RotationLambdaARN: functionArn,
+    RotationLambdaARN: arnIn(primary),
     RotationRules: { AutomaticallyAfterDays: 30 },
     RotateImmediately: false,
   });
@@ -236,7 +264,7 @@ const loginIn =
 
 const runtimes =
   (
-    { timeline, connect, authenticate, address = nowhere }: Given,
+    { timeline, connect, authenticate, address = nowhere, sealed, schedules }: Given,
     { aws, struck, caches }: Around,
   ) =>
   (region: string, signal?: AbortSignal): Runtime => ({
@@ -246,12 +274,12 @@ const runtimes =
       AWS_SECRET_ACCESS_KEY: "local",
       SST_RESOURCE_CoordinationTable: '{"name":"coordination"}',
       SST_RESOURCE_JournalTable: '{"name":"journal"}',
-      SST_RESOURCE_Rotated: JSON.stringify(linkOf(address)),
+      SST_RESOURCE_Rotated: JSON.stringify(linkOf(region, address, sealed)),
     },
     clock: clockOn(timeline),
     random: systemRandom,
     web: systemWeb,
-    config,
+    config: { ...config, ...sealed?.config, ...(schedules ? { rotation: { schedules } } : {}) },
     write: (line) => void struck.written.push(line),
     authenticate: authenticate ?? loginIn(caches, region),
     connect: signal ? struck.connecting(connect, signal) : connect,

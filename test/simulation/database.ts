@@ -4,6 +4,7 @@ import type { ModelledSession } from "../../local/postgres/session.ts";
 import { DatabaseError } from "../../local/postgres/session.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Connect } from "../../shared/runtime.ts";
+import type { SealedColumn } from "../../shared/sealed.ts";
 import { entered, rotationRows } from "./entering.ts";
 import { sessionRows } from "./sessions.ts";
 
@@ -90,9 +91,25 @@ const perform = (
     case statements.probeWrite.text:
       session.write("nightshift.probe", String(values[0]));
       return [{ epoch: values[0] }];
+    case statements.reencrypt.text:
+      session.write(permitKey, String(values[0]));
+      return [{ permitted: true }];
+    case statements.sealed.text:
+      return [{ found: sealed(session, String(values[0]), JSON.parse(String(values[1]))) }];
     default:
       throw new Error(`not on the menu: ${text.slice(0, 60)}`);
   }
+};
+
+const permitKey = "nightshift.reencryption";
+const sealedByKey = "application.sealed-by";
+
+/** One row in each column, which the application seals again as soon as it is permitted to. */
+const sealed = (session: ModelledSession, header: string, columns: SealedColumn[]) => {
+  const id = header.slice(3, -1);
+  if (Number(session.read(permitKey) ?? 0) > 0) session.write(sealedByKey, id);
+  const by = session.read(sealedByKey) ?? "0".repeat(16);
+  return columns.map((column) => ({ ...column, found: by === id ? {} : { [by]: 1 } }));
 };
 
 const fencedEpoch = (session: ModelledSession): number => Number(session.read(fenceKey) ?? 0);

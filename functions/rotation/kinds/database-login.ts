@@ -117,7 +117,7 @@ export const databaseLogin: Kind = {
     if (before.is === "refused") return did(`${old.username} does not log in any more.`);
     if (before.is !== "in") return failed("previous", before);
     const by = await owner();
-    const used = await database.sessionsOf(by, old.username);
+    const used = values.isCompromised ? 0 : await database.sessionsOf(by, old.username);
     if (used > 0) {
       return refuse("still-in-use", `${used} sessions are still on ${old.username}.`);
     }
@@ -126,6 +126,21 @@ export const databaseLogin: Kind = {
     if (after.is === "in") return refuse("not-retired", `${old.username} still logs in.`);
     return did(`${old.username} has no password any more: nobody logs in with it.`);
   },
+
+  expel: async (current, tools) => {
+    const { username } = credentialOf(current);
+    const idle = tools.logins.find((name) => name !== username);
+    return idle === undefined ? did("There is no other login.") : expelled(tools, idle);
+  },
+};
+
+/** Sessions outlive the password that they were opened with. */
+export const expelled = async (
+  { database, owner }: Pick<Tools, "database" | "owner">,
+  username: string,
+): Promise<Told> => {
+  const ended = await database.endSessions(await owner(), username);
+  return did(`${ended} sessions of ${username} were ended.`);
 };
 
 /** What must hold of the two values, whoever has written them. */

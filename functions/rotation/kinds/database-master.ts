@@ -2,7 +2,7 @@ import { newPassword } from "../generate.ts";
 import type { Change, Kind } from "../kinds.ts";
 import { did, refuse } from "../kinds.ts";
 import { scramVerifier } from "../scram.ts";
-import { credentialOf, failed } from "./database-login.ts";
+import { credentialOf, expelled, failed } from "./database-login.ts";
 
 /**
  * The owner, of which there is one, so there is a moment in which AWSCURRENT is not good yet: between the
@@ -65,6 +65,8 @@ export const databaseMaster: Kind = {
     if (answer.is !== "refused") return failed("previous", answer);
     return did("The owner's old password does not log in any more.");
   },
+
+  expel: (current, tools) => expelled(tools, credentialOf(current).username),
 };
 
 const both = ({ current, pending }: Change) => ({

@@ -9,16 +9,19 @@ import { refuse } from "../kinds.ts";
  * A key ring, as it is deployed and as instances read it: the primary makes, all others only open what they
  * have made before. All keys lie in the one current value: a label on an older version could be lost.
  */
+const ringKey = z.object({
+  secret: z.string(),
+  state: z.enum(["primary", "decrypt-only", "retired"]),
+  madeAt: z.nullable(z.string()),
+  /** Of an encryption ring: since when no row needs it, and until when backups may. ISO 8601. */
+  unusedSince: z.optional(z.string()),
+  mayGoAt: z.optional(z.string()),
+});
+export type RingKey = z.infer<typeof ringKey>;
+
 const schema = z.object({
   primary: z.string(),
-  keys: z.record(
-    z.string().check(z.regex(/^[a-z0-9-]{1,40}$/)),
-    z.object({
-      secret: z.string(),
-      state: z.enum(["primary", "decrypt-only", "retired"]),
-      madeAt: z.nullable(z.string()),
-    }),
-  ),
+  keys: z.record(z.string().check(z.regex(/^[a-z0-9-]{1,40}$/)), ringKey),
 });
 export type Ring = z.infer<typeof schema>;
 

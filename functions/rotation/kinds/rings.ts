@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Change, Kind, KindName, SecretValue } from "../kinds.ts";
 import { did, refuse } from "../kinds.ts";
-import { keeps, promoted, ringOf, withNewKey, without } from "./ring.ts";
+import { asksForBackups, idOf, judgeKeys, leftText } from "./release.ts";
+import { keeps, promoted, type Ring, ringOf, withNewKey, without } from "./ring.ts";
 
 /**
  * A key ring: the new key can only open until the whole fleet has read it, becomes the primary then, and
@@ -54,17 +56,40 @@ export const signingRing = ringKind("signing-ring", {
   pruned: (value) => ({ made: without(ringOf(value), olderThanPrimary(value)) }),
 });
 
+/** What a rotation ends with: an older key in the ring and when it may go, or that there is none. */
+const standingOf = ({ primary, keys }: Ring): string => {
+  const left = Object.entries(keys).filter(([name]) => name !== primary);
+  if (left.length === 0) return "The primary is the only key of the ring.";
+  const parts = left.map(([name, { mayGoAt }]) =>
+    mayGoAt === undefined ? `${name}` : `${name} (not before ${mayGoAt})`,
+  );
+  return (
+    `${parts.join(", ")} stay in the ring and only open: kept until it is shown that no row and no ` +
+    "backup needs them."
+  );
+};
+
 /**
- * Rows and backups may need an older key, and nobody here can say yet that none does: it stays in the ring
- * and only opens. Not knowing is never taken for not needed. The rotation is over all the same.
+ * Rows and backups may need an older key. It stays in the ring and only opens, until no row is sealed by it
+ * and no backup reaches back to when one was; that is looked at whenever the ring is rotated, since the
+ * last rotation's key is too young for it. The rotation is over all the same, unless rows are left.
  */
 export const encryptionRing = ringKind("encryption-ring", {
-  retire: async ({ current }) => {
-    const left = olderThanPrimary(current);
-    if (left.length === 0) return did("The primary is the only key of the ring.");
-    return did(
-      `${left.join(", ")} stay in the ring and only open: kept until it is shown that no row and no ` +
-        "backup needs them.",
-    );
+  isSealing: true,
+  retire: async ({ current }) => did(standingOf(ringOf(current))),
+  pruned: async (value, { ciphertexts, now }) => {
+    if (!ciphertexts.isKnown) return null;
+    const ring = ringOf(value);
+    const primary = ring.keys[ring.primary];
+    const left = primary ? await ciphertexts.left(idOf(primary)) : [];
+    const text = leftText(ring, left);
+    if (text !== null) return refuse("rows-left", text);
+    const backups = asksForBackups(ring, now()) ? await ciphertexts.backups() : null;
+    const { unmarked, retentionDays } = ciphertexts;
+    const evidence = { left, unmarked, backups, retentionDays, now: now() };
+    const judged = judgeKeys(ring, evidence);
+    if (isDeepStrictEqual(judged.ring, ring)) return null;
+    const gone = judged.gone.length > 0 ? [`No longer in it: ${judged.gone.join(", ")}.`] : [];
+    return { made: judged.ring, told: [...gone, ...judged.why].join(" ") };
   },
 });

@@ -1,4 +1,5 @@
 import { createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import { opensSealed } from "../../../shared/sealed.ts";
 import type { CiphertextFormat } from "./policy.ts";
 
 /** Whether `key` opens `stored`, a column's value. What is in it is looked at by nobody. */
@@ -6,7 +7,10 @@ export const opens = (
   format: CiphertextFormat,
   stored: string | Uint8Array,
   key: Uint8Array,
-): boolean => (format === "fernet" ? opensFernet(stored, key) : opensGcm(stored, key));
+): boolean => {
+  if (format === "keyed-aes-256-gcm") return opensSealed(stored, key);
+  return format === "fernet" ? opensFernet(stored, key) : opensGcm(stored, key);
+};
 
 /**
  * Source: the Fernet specification: base64url of 0x80, eight bytes of time, sixteen of the first block,

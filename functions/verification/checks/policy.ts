@@ -36,9 +36,11 @@ export interface AppendOnly {
 
 /**
  * `fernet`: as Python's cryptography makes it. `aes-256-gcm`: base64 of a nonce of 12 bytes, the
- * ciphertext and a tag of 16, under a key of 32. `text` and `bytea` columns both do.
+ * ciphertext and a tag of 16, under a key of 32. `keyed-aes-256-gcm`: the same behind the id of its key, as
+ * `shared/sealed.ts` has it; the only one of which rows can be counted by key. `text` and `bytea` columns
+ * both do.
  */
-export type CiphertextFormat = "fernet" | "aes-256-gcm";
+export type CiphertextFormat = "fernet" | "aes-256-gcm" | "keyed-aes-256-gcm";
 
 export interface Ciphertext {
   table: string;

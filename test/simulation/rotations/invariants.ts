@@ -1,3 +1,4 @@
+import { names } from "../../../drills/names.ts";
 import type { Night } from "./simulate.ts";
 
 export interface Breach {
@@ -10,12 +11,25 @@ export const breaches = (night: Night): Breach[] => [
   ...half(night),
   ...night.lockedOut.map((what) => ({ risk: "locked-out", what })),
   ...night.lostKeys.map((id) => ({ risk: "lost-keys", what: `key ${id} is in no ring any more` })),
+  ...night.unrotated.map((name) => ({
+    risk: "half-done",
+    what: `${name} has no rotation in ${night.region}`,
+  })),
+  ...unsealed(night),
   ...night.leaks.map((value) => ({
     risk: "strangers",
     what: `a value that ends with ${value.slice(-4)} was written down`,
   })),
   ...night.bugs.map((bug) => ({ risk: "bug", what: String(bug) })),
 ];
+
+/** No rotation of the ring is over as long as a row is sealed by an older key. */
+const unsealed = ({ rotated }: Night): Breach[] =>
+  rotated
+    .filter(({ secret }) => secret === names.rotated.encryption)
+    .filter(({ entries }) => entries.some(({ key }) => key === "retired"))
+    .filter(({ entries }) => !entries.some(({ key }) => key === "sealed again"))
+    .map(({ run }) => ({ risk: "lost-keys", what: `${run} ended with rows on an older key` }));
 
 /**
  * A rotation ends with its old value retired, or with people called, or never began. In a region that

@@ -61,6 +61,8 @@ export interface Night {
   /** Whether the region that the rotations began in is away for good: what runs there stands still. */
   isAway: boolean;
   ends: { run: string; end: string }[];
+  /** Secrets that have no rotation where the lease is, some hours after whatever befell it. */
+  unrotated: string[];
   pages: number;
   bugs: unknown[];
 }
@@ -92,6 +94,7 @@ const lived = async (wanted: Wanted) => {
   const built = await world({
     seed,
     writesPerSecond: 0.05,
+    configured: (usual) => ({ ...usual, verification: { ciphertext: [sealedColumn] } }),
     ...(wanted.plant ? { plant: wanted.plant } : {}),
     hooks: (tools) => {
       const axe = executioner(crashes, seededRandom(`axe ${seed}`), everywhere, tools);
@@ -129,6 +132,12 @@ const lived = async (wanted: Wanted) => {
   } finally {
     await built.close();
   }
+};
+
+/** What the application keeps sealed with the encryption ring. */
+const sealedColumn = {
+  ...{ table: "public.holders", column: "name" },
+  format: "keyed-aes-256-gcm" as const,
 };
 
 const everywhere = Object.values(config.regions);
@@ -266,8 +275,40 @@ const happen = async (built: World, { scenario, tokens, weather, axe }: Course):
     heal();
     axe.end();
   });
+  const regionsThere = [home, platform.standby.region];
+  for (let hour = 1; hour <= nightSeconds / 3600; hour += 1) {
+    for (const region of regionsThere) at(hour * 3600, () => keepIn(built, region));
+  }
   await timeline.advance(nightSeconds * 1000);
   await users.stop();
+};
+
+/** As the sweep of a region asks each hour; a region that is lost is asked nothing. */
+const keepIn = async ({ cloud, regions }: World, region: Site["region"]): Promise<void> => {
+  if (regions.state(region) !== "up") return;
+  const Payload = Buffer.from(JSON.stringify({ do: "keep" }));
+  await cloud.ask("lambda", "Invoke", region, {
+    ...{ FunctionName: "rotation", InvocationType: "Event" },
+    Payload,
+  });
+};
+
+/** What the active region's Secrets Manager would never rotate again. */
+const withoutRotation = async (built: World, region: Site["region"]): Promise<string[]> => {
+  if (built.regions.state(region) !== "up") return [];
+  const found = await Promise.all(
+    rotatable.map(async (SecretId) => {
+      const seen = await built.cloud.ask<{ RotationEnabled?: boolean; PrimaryRegion?: string }>(
+        "secrets-manager",
+        "DescribeSecret",
+        region,
+        { SecretId },
+      );
+      const isReplica = seen.PrimaryRegion !== undefined && seen.PrimaryRegion !== region;
+      return seen.RotationEnabled && !isReplica ? [] : [SecretId];
+    }),
+  );
+  return found.flat();
 };
 
 /** As a schedule or an operator has it begun: by Secrets Manager itself, where the primary secret is. */
@@ -330,6 +371,7 @@ const gather = async (
     ),
     lockedOut: [...watched.lockedOut],
     looks: watched.looks(),
+    unrotated: await withoutRotation(built, region as Site["region"]),
     lostKeys: [...watched.keys].filter((id) => !there.includes(id)),
     running: executions.filter(({ status }) => status === "RUNNING").map(({ name }) => name),
     leaks: values.filter((value) => texts.some((text) => text.includes(value))),
