@@ -45,7 +45,8 @@ const harm: Check = (night) => {
   // A look that was answered from the past shows a fleet that is another one by now.
   const seesThePast = weather.rules.some(({ kind }) => kind === "stale");
   for (const change of done) {
-    const { operation, serving, members, minimum, takesOneThatServes, atMilliseconds } = change;
+    const { operation, serving, members, sick, minimum } = change;
+    const { takesOneThatServes, atMilliseconds } = change;
     for (const { what, from, to } of course.stillnesses) {
       if (atMilliseconds > from + callSeconds * 1000 && atMilliseconds < to) {
         wrong.push(`${operation} during a ${what}`);
@@ -54,7 +55,7 @@ const harm: Check = (night) => {
     if (operation !== "TerminateInstanceInAutoScalingGroup" || seesThePast) continue;
     const others = serving - (takesOneThatServes ? 1 : 0);
     if (others < Math.max(1, minimum - 1)) wrong.push(`an instance taken of ${serving} that serve`);
-    if ((members - serving) * 2 > members) wrong.push("an instance taken of a fleet that is sick");
+    if (sick * 2 > members) wrong.push("an instance taken of a fleet that is sick");
   }
   const hour = (at: number) =>
     reservations.filter(({ atMilliseconds: when }) => at - when >= 0 && at - when < 3_600_000);

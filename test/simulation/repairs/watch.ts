@@ -13,6 +13,8 @@ export interface Change {
   /** Those that served, whoever they are, and the group's minimum. */
   serving: number;
   members: number;
+  /** Those that do not serve and are older than what their group gives them. */
+  sick: number;
   minimum: number;
   /** Whether the instance that it takes served. */
   takesOneThatServes: boolean;
@@ -40,7 +42,7 @@ export const watch = (now: () => number) => {
   const observe: Required<Observer> = {
     before: async (call, input, caller) => {
       if (!stage || !isChange(call, input, caller)) return;
-      const change = { ...(await standing(stage, call, input)), atMilliseconds: now() };
+      const change = { ...(await standing(stage, call, input, now())), atMilliseconds: now() };
       changes.push(change);
       pending.push(change);
     },
@@ -79,15 +81,20 @@ const shown = (outcome: Outcome): string => {
   return outcome.effect ? "silent after its effect" : "silent";
 };
 
+/** From the launch until the group takes it into service, which its grace period counts from. */
+const startMilliseconds = 60_000;
+
 /** Past endpoint and faults, as it is. */
 const standing = async (
   { cloud, region }: Stage,
   call: Call,
   input: unknown,
+  now: number,
 ): Promise<Omit<Change, "atMilliseconds">> => {
   const { AutoScalingGroups } = await cloud.ask<{
     AutoScalingGroups: {
       MinSize: number;
+      HealthCheckGracePeriod?: number;
       Instances: { InstanceId: string; LifecycleState: string }[];
     }[];
   }>("auto-scaling", "DescribeAutoScalingGroups", region, { AutoScalingGroupNames: [names.group] });
@@ -108,7 +115,18 @@ const standing = async (
     ({ TargetHealth }) => TargetHealth.State === "healthy",
   ).map(({ Target }) => Target.Id);
   const { InstanceId } = input as { InstanceId?: string };
+  const { Reservations } = await cloud.ask<{
+    Reservations: { Instances: { InstanceId: string; LaunchTime: Date }[] }[];
+  }>("ec2", "DescribeInstances", region, {});
+  const youngMilliseconds = (group?.HealthCheckGracePeriod ?? 0) * 1000 + startMilliseconds;
+  const young = Reservations.flatMap(({ Instances }) => Instances)
+    .filter(({ LaunchTime }) => now - LaunchTime.getTime() <= youngMilliseconds)
+    .map(({ InstanceId: id }) => id);
+  const sick = members.filter(
+    ({ InstanceId: id }) => !healthy.includes(id) && !young.includes(id),
+  ).length;
   return {
+    sick,
     operation: call.operation,
     input: JSON.stringify(input),
     hadEffect: false,

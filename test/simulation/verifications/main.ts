@@ -2,7 +2,8 @@ import { parseArgs } from "node:util";
 import { breaches } from "./invariants.ts";
 import { calm, type Night, simulateVerifications } from "./simulate.ts";
 
-export const verificationsUsage = `usage: npm run simulate -- --verifications [--seed N] [--runs M] [--calm] [--trace]
+export const verificationsUsage = `usage: npm run simulate -- --verifications [--seed N] [--runs M]
+  [--calm] [--trace]
   Nights of restore tests and their sweep, with the same arguments as for moves.`;
 
 const line = ({ seed, scenario, kills, runs }: Night, isBroken: boolean): string => {
