@@ -151,6 +151,20 @@ const schedule: Price = ({ name, inputs }) => {
   return { what: "scheduled functions", dollars: runs * each };
 };
 
+/** Each night in the region that stands by, of the usual class; larger databases take longer to be read. */
+const restoreTest = { instanceClass: "db.t4g.medium", hoursADay: 2 } as const;
+const daysPerMonth = hoursPerMonth / 24;
+
+/** A copy is there for some hours of each day, with storage as large as production's. */
+const copies: Price = ({ name }, recording) => {
+  const { instanceClass, hoursADay } = restoreTest;
+  const what = `restore tests (${instanceClass}, ${hoursADay} h/day)`;
+  if (!name.startsWith("CopySubnetsInStandby")) return { what, dollars: 0 };
+  const hourly = hourlyOf(instanceClass) ?? Number.NaN;
+  const storage = (storageOf(recording) * perMonth.databaseGigabyte) / hoursPerMonth;
+  return { what, dollars: hoursADay * daysPerMonth * (hourly + storage) };
+};
+
 /** What each kind costs while nothing happens. */
 const pricing: Record<string, Price> = {
   "aws:autoscaling/group:Group": group,
@@ -172,6 +186,7 @@ const pricing: Record<string, Price> = {
     dollars: storageOf(all) * perMonth.backupGigabyte,
   }),
   // By vCPU of the database: two are the least that is billed.
+  "aws:rds/subnetGroup:SubnetGroup": copies,
   "aws:rds/proxy:Proxy": flat("RDS Proxy", monthly(2 * perHour.proxyVcpu)),
   "aws:elasticache/replicationGroup:ReplicationGroup": cache,
   "aws:route53/healthCheck:HealthCheck": healthCheck,
@@ -226,12 +241,6 @@ const byUse: ByUse[] = [
     type: "aws:cloudwatch/logGroup:LogGroup",
     what: "logs",
     because: "what is written, 0.50 a gigabyte",
-  },
-  {
-    type: "aws:rds/subnetGroup:SubnetGroup",
-    what: "restore tests",
-    because:
-      "a db.t4g.medium and its storage for some two hours a night: 5 to 10 a month at 100 GB",
   },
   { type: "aws:sqs/queue:Queue", what: "dead letters", because: "nothing while nothing fails" },
   { type: "aws:sns/topic:Topic", what: "alarm messages", because: "what is sent" },

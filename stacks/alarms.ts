@@ -6,6 +6,7 @@ import { automationAlarms, backupsAlarm, readyAlarm } from "./alarms/automation.
 import { connectionLimit } from "./alarms/connections.ts";
 import { dataAlarms } from "./alarms/data.ts";
 import { countRefusals, refusalsOf, tellEvents } from "./alarms/database-log.ts";
+import { rotationAlarms } from "./alarms/rotation.ts";
 import { verificationAlarms } from "./alarms/verification.ts";
 import type { Alerts } from "./alerts.ts";
 import { alerts } from "./alerts.ts";
@@ -73,13 +74,14 @@ export const alarms = (
   ];
 };
 
-/** Whether backups are proven. */
-const proofs = (stage: Stage, told: Alerts): Alarm[] =>
-  verificationAlarms({
-    namespace: stage.metricNamespace,
-    region: told.region.name,
-    overdueHours: overdueHoursOf(stage.config),
-  }).map((each) => alarm(stage, told, each));
+/** Whether backups are proven, and secrets young. */
+const proofs = (stage: Stage, told: Alerts): Alarm[] => {
+  const whose = { namespace: stage.metricNamespace, region: told.region.name };
+  return [
+    ...verificationAlarms({ ...whose, overdueHours: overdueHoursOf(stage.config) }),
+    ...rotationAlarms(whose),
+  ].map((each) => alarm(stage, told, each));
+};
 
 const dataIn = (stage: Stage, told: Alerts, site: Site): Alarm[] => {
   countRefusals(stage, site);

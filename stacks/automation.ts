@@ -8,6 +8,7 @@ import { guard } from "./jobs/guard.ts";
 import { readiness } from "./jobs/readiness.ts";
 import { remediation } from "./jobs/remediation.ts";
 import { retirement } from "./jobs/retirement.ts";
+import type { Rotation } from "./jobs/rotation.ts";
 import { rotation } from "./jobs/rotation.ts";
 import { slack } from "./jobs/slack.ts";
 import { sweep } from "./jobs/sweep.ts";
@@ -57,11 +58,9 @@ export const automation = (stage: Stage, regions: Regions, platform: Platform): 
   );
   const looks = both(platform, (site) => readiness(stage, platform, site, databases.of(site)));
   const repairs = both(platform, (site) => remediation(stage, platform, site, databases.of(site)));
-  const retirements = both(platform, (site) => retirement(stage, platform, site, databases.all));
-  const rotations = both(platform, (site) => rotation(stage, platform, site, retirements.of(site)));
-  rotated(stage, platform, rotations.of(home));
+  const { retirements, rotations } = rotationsOf(stage, platform, databases);
   const triages = both(platform, (site) => triage(stage, platform, site, repairs.of(site)));
-  const { verifications, sweeps } = restoreTests(stage, platform, databases);
+  const { verifications, sweeps } = restoreTests(stage, platform, databases, rotations);
   const directed = {
     failovers: failovers.all,
     repairs: repairs.all,
@@ -106,11 +105,29 @@ export const automation = (stage: Stage, regions: Regions, platform: Platform): 
   };
 };
 
-const restoreTests = (stage: Stage, platform: Platform, databases: Both<Job>) => {
+const rotationsOf = (stage: Stage, platform: Platform, databases: Both<Job>) => {
+  const retirements = both(platform, (site) => retirement(stage, platform, site, databases.all));
+  const rotations = both(platform, (site) =>
+    rotation(stage, platform, site, {
+      database: databases.of(site),
+      retirement: retirements.of(site),
+    }),
+  );
+  rotated(stage, platform, rotations.of(platform.home));
+  return { retirements, rotations };
+};
+
+const restoreTests = (
+  stage: Stage,
+  platform: Platform,
+  databases: Both<Job>,
+  rotations: Both<Rotation>,
+) => {
   const verifications = both(platform, (site) => verification(stage, platform, site));
   const sweeps = both(platform, (site) =>
     sweep(stage, platform, site, {
       database: databases.of(site),
+      rotation: rotations.of(site).rotation,
       verification: verifications.of(site),
     }),
   );

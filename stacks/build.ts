@@ -124,6 +124,8 @@ const siteOf = (stage: Stage, region: Region, parts: Parts): Site => {
     databaseSubnetGroup: database.subnetGroup,
     monitoringRoleArn: parts.monitoringRoleArn,
     databaseLogGroup: database.logGroup,
+    balancerSecurityGroup: net.groups.balancer,
+    cacheSecurityGroup: net.groups.cache,
     applicationSecurityGroup: net.groups.application,
     functionSecurityGroup: net.groups.functions,
     functionSubnets: net.privateSubnets,

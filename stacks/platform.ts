@@ -55,6 +55,9 @@ export interface Site {
   /** `/aws/rds/instance/<id>/postgresql`, once it exists: alarms count refused connections in it. */
   databaseLogGroup: Output<string>;
 
+  /** With the next one, what lets a request through: repairs look whether it still does. */
+  balancerSecurityGroup: Output<string>;
+  cacheSecurityGroup: Output<string>;
   applicationSecurityGroup: Output<string>;
   /** Of the two functions that talk to the database, and where they run. */
   functionSecurityGroup: Output<string>;

@@ -1,18 +1,14 @@
 import type { RotationSchedule, ScheduledSecret } from "../shared/config-rotation.ts";
 import { scheduledSecrets } from "../shared/config-rotation.ts";
+import {
+  longestRotationDays,
+  rotationCron,
+  rotationWindowHours,
+} from "../shared/rotation-schedule.ts";
 import { titled } from "./alarm.ts";
 import type { Rotation } from "./jobs/rotation.ts";
 import type { Platform } from "./platform.ts";
 import type { Stage } from "./stage.ts";
-
-/** Somewhere in these hours Secrets Manager begins; they may not reach into the next day. */
-const window = "4h";
-
-/**
- * A secret without a rotation cannot be rotated by hand either, and a rotation takes some schedule: this is
- * the rarest. Source: RotationRulesType in the API reference of Secrets Manager.
- */
-const longestDays = 1000;
 
 /**
  * Has Secrets Manager rotate by the clock what the operator's file names, where the secrets are made, and
@@ -40,8 +36,8 @@ export const rotated = (
         // A deployment is no time for a new password: the first one comes on the first night.
         rotateImmediately: false,
         rotationRules: schedule
-          ? { scheduleExpression: cronOf(schedule), duration: window }
-          : { automaticallyAfterDays: longestDays },
+          ? { scheduleExpression: rotationCron(schedule), duration: `${rotationWindowHours}h` }
+          : { automaticallyAfterDays: longestRotationDays },
       },
       {
         provider: home.region.provider,
@@ -51,10 +47,4 @@ export const rotated = (
       },
     );
   }
-};
-
-/** In UTC, by months that are named one by one. */
-const cronOf = ({ everyMonths, day, hour }: RotationSchedule): string => {
-  const months = Array.from({ length: 12 / everyMonths }, (_, index) => 1 + index * everyMonths);
-  return `cron(0 ${hour} ${day} ${everyMonths === 1 ? "*" : months.join(",")} ? *)`;
 };

@@ -111,6 +111,9 @@ export const knownMetrics: Readonly<Record<string, Known>> = {
       "RestoreRtoMet",
       "SettingsDrift",
       "SomebodyActive",
+      "StaleSecrets",
+      "StuckRotations",
+      "UnrotatedSecrets",
     ],
     source:
       "functions/canary/aws.ts, functions/detection/aws.ts, functions/readiness/aws.ts, " +

@@ -40,6 +40,8 @@ export const withoutResources = new Set([
 
 /** Actions that know resources, and for which only `*` works all the same. */
 export const forced: Readonly<Record<string, string>> = {
+  "cloudwatch:DescribeAlarmHistory":
+    "composite alarms have a history only for whom all do: DescribeAlarmHistory, CloudWatch API reference",
   "cloudwatch:DescribeAlarms":
     "composite alarms are told of only to whom all are: DescribeAlarms, CloudWatch API reference",
   "cloudwatch:GetMetricData":
@@ -73,14 +75,16 @@ export const patterns: readonly { resource: RegExp; action?: RegExp; because: st
   },
   {
     resource: /^arn:aws:rds:[^*]+:db:\*$/,
-    action: /^rds:DescribeDBInstanceAutomatedBackups$/,
-    because: "a look for the backups of whichever database is active, in a region where it is not",
+    action: /^rds:Describe(DBInstanceAutomatedBackups|DBSnapshots)$/,
+    because:
+      "a look for the backups of whichever database is active, and for snapshots of one put aside",
   },
   {
     resource: /^arn:aws:rds:[^*]+:db:\*$/,
     action: /^rds:DescribeDBInstances$/,
     because:
-      "the sweep looks for copies that nobody knows of, which takes all databases of a region",
+      "the sweep looks for copies that nobody knows of, and rotation for whatever a row may come back " +
+      "from, which takes all databases of a region",
   },
   {
     resource: /^arn:aws:rds:[^*]+:db:[^*]+-verify-\*$/,

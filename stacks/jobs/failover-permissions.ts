@@ -8,9 +8,10 @@ import {
   readSecrets,
   throughSecretsManager,
 } from "../permissions.ts";
-import type { Platform, Site } from "../platform.ts";
+import type { Named, Platform, Site } from "../platform.ts";
 import type { Stage } from "../stage.ts";
 import type { Helpers } from "./failover.ts";
+import { rotatedNames } from "./rotation.ts";
 
 export const zoneArn = ({ zoneId }: Platform): Output<string> =>
   $interpolate`arn:aws:route53:::hostedzone/${zoneId}`;
@@ -192,13 +193,27 @@ const finishTheReplica = (here: Site, there: Site): Statement[] => {
   ];
 };
 
+/** What is rotated besides the login that a move changes itself: a rebuild has these follow again, too. */
+export const alsoRotated = ({ secrets }: Site): Named[] =>
+  rotatedNames.filter((name) => name !== "database").map((name) => secrets[name]);
+
 const secretsThere = (here: Site, there: Site): Statement[] => {
-  const moved = [here.secrets.database, here.secrets.nightshift];
+  const all = (site: Site): Named[] => [
+    site.secrets.database,
+    site.secrets.nightshift,
+    ...alsoRotated(site),
+  ];
   return [
+    {
+      // A replica of the region that was lost, where no rotation has come by since.
+      sid: "LetTheOtherSecretsStandAlone",
+      actions: ["secretsmanager:DescribeSecret", "secretsmanager:StopReplicationToReplica"],
+      resources: alsoRotated(here).map(({ arn }) => arn),
+    },
     {
       sid: "ReplicateSecretsThere",
       actions: ["secretsmanager:ReplicateSecretToRegions"],
-      resources: moved.map(({ arn }) => arn),
+      resources: all(here).map(({ arn }) => arn),
     },
     {
       // Source: ReplicateSecretToRegions in the API reference, "Required permissions". In whose name the
@@ -217,7 +232,7 @@ const secretsThere = (here: Site, there: Site): Statement[] => {
     {
       sid: "CompareSecretsThere",
       actions: ["secretsmanager:DescribeSecret"],
-      resources: [there.secrets.database.arn, there.secrets.nightshift.arn],
+      resources: all(there).map(({ arn }) => arn),
     },
   ];
 };

@@ -3,7 +3,7 @@ import { job } from "../job.ts";
 import { functionLink, tableLinks } from "../links.ts";
 import type { Platform, Site } from "../platform.ts";
 import type { Stage } from "../stage.ts";
-import { moveHere, rebuildThere } from "./failover-permissions.ts";
+import { alsoRotated, moveHere, rebuildThere } from "./failover-permissions.ts";
 
 /** What the run calls for its work in both regions: by name there, so that nothing there need exist. */
 export interface Helpers {
@@ -43,6 +43,7 @@ export const failover = (stage: Stage, platform: Platform, site: Site, helpers: 
         databasePort: site.databasePort,
         autoScalingGroup: site.group,
         secrets: [site.secrets.database.name, site.secrets.nightshift.name],
+        rotatedSecrets: alsoRotated(site).map(({ name }) => name),
         regionalName: site.regionalName,
         publicUrl: platform.publicUrl,
         zoneId: platform.zoneId,

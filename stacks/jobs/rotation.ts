@@ -16,6 +16,7 @@ import {
 import type { Platform, SecretName, Site } from "../platform.ts";
 import { databaseNames } from "../secrets.ts";
 import type { Stage } from "../stage.ts";
+import { databaseIds, rdsOf } from "./verification-permissions.ts";
 
 /** `scope`: what has at most two valid secrets at a time. Nightshift's own login changes by hand so far. */
 export const rotatedSecrets = {
@@ -28,7 +29,7 @@ export const rotatedSecrets = {
   slack: { kind: "slack-signing", scope: "slack" },
 } as const satisfies Partial<Record<SecretName, { kind: KindName; scope: string }>>;
 
-const rotatedNames = Object.keys(rotatedSecrets) as (keyof typeof rotatedSecrets)[];
+export const rotatedNames = Object.keys(rotatedSecrets) as (keyof typeof rotatedSecrets)[];
 
 /** The function, and the permission by which Secrets Manager calls it. */
 export interface Rotation {
@@ -45,7 +46,7 @@ export const rotation = (
   stage: Stage,
   platform: Platform,
   site: Site,
-  retirement: Job,
+  { database, retirement }: { database: Job; retirement: Job },
 ): Rotation => {
   const made = job(stage, site.region, {
     name: "rotation",
@@ -67,7 +68,9 @@ export const rotation = (
           ownerSecret: site.secrets.owner.name,
         },
         cache: { group: site.cacheId, host: site.cacheHost, port: cachePort },
+        sealed: { database: database.invokedAs, databases: databaseIds(platform) },
         retirement: retirement.invokedAs,
+        self: ownArn(stage, site),
       },
     },
     may: [
@@ -79,6 +82,8 @@ export const rotation = (
         ["dynamodb:PutItem", "dynamodb:Query"],
       ),
       call("EndTheOverlap", retirement),
+      call("HaveRowsSealedAgain", database),
+      ...whatRowsComeBackFrom(platform),
       ...ofSecrets(stage, site),
       ...ofTheCaches(platform),
       ...inTheOtherRegion(stage, site === platform.home ? platform.standby : platform.home),
@@ -124,6 +129,12 @@ const ofSecrets = (stage: Stage, site: Site): Statement[] => [
     ],
     resources: [site.secrets.slack.arn],
   },
+  {
+    // After a failover: what a replica was made from may be lost, and a replica takes no rotation.
+    sid: "LetReplicasStandAlone",
+    actions: ["secretsmanager:StopReplicationToReplica"],
+    resources: rotatedNames.map((name) => site.secrets[name].arn),
+  },
   throughSecretsManager("EncryptAndDecryptThem", site, ["kms:Decrypt", "kms:GenerateDataKey"]),
   {
     // Whoever asks Secrets Manager for a rotation has to be allowed to call the function himself.
@@ -148,6 +159,32 @@ const ofTheCaches = ({ home, standby }: Platform): Statement[] => [
     ),
   },
 ];
+
+/**
+ * A key of the encryption ring goes when nothing that can be restored was made while it was in use: the
+ * databases that were put aside, backups and snapshots, in both regions.
+ */
+const whatRowsComeBackFrom = ({ home, standby }: Platform): Statement[] => {
+  const of = (...kinds: string[]) =>
+    [home, standby].flatMap((site) => kinds.map((kind) => rdsOf(site)(`${kind}:*`)));
+  return [
+    {
+      sid: "LookForDatabasesPutAside",
+      actions: ["rds:DescribeDBInstances"],
+      resources: of("db"),
+    },
+    {
+      sid: "LookForBackups",
+      actions: ["rds:DescribeDBInstanceAutomatedBackups"],
+      resources: of("auto-backup", "db"),
+    },
+    {
+      sid: "LookForSnapshots",
+      actions: ["rds:DescribeDBSnapshots"],
+      resources: of("db", "snapshot"),
+    },
+  ];
+};
 
 /** Its own other half, which is in that region's network, and what a replica of a secret was made from. */
 const inTheOtherRegion = (stage: Stage, there: Site): Statement[] => [

@@ -5,15 +5,17 @@ import { functionLink, tableLinks } from "../links.ts";
 import { call, coordinate, journal, measure, readSecrets } from "../permissions.ts";
 import type { Platform, Site } from "../platform.ts";
 import type { Stage } from "../stage.ts";
-import { databaseIds } from "./verification.ts";
-import { compareDatabases, copies, rdsOf } from "./verification-permissions.ts";
+import { compareDatabases, copies, databaseIds, rdsOf } from "./verification-permissions.ts";
 
-/** Each hour: takes away what a dead restore test has left, and starts the day's. */
+/**
+ * Each hour: takes away what a dead restore test has left, starts the day's, and has the rotations looked
+ * after.
+ */
 export const sweep = (
   stage: Stage,
   platform: Platform,
   site: Site,
-  { database, verification }: { database: Job; verification: Job },
+  { database, rotation, verification }: Record<"database" | "rotation" | "verification", Job>,
 ): Job =>
   job(stage, site.region, {
     name: "sweep",
@@ -23,6 +25,7 @@ export const sweep = (
     links: {
       ...tableLinks(platform),
       DatabaseFunction: functionLink(database),
+      RotationFunction: functionLink(rotation),
       SlackSecret: { arn: site.secrets.slack.arn },
       Swept: { prefix: stage.prefix, databases: databaseIds(platform) },
       VerificationFunction: functionLink(verification),
@@ -37,6 +40,7 @@ export const sweep = (
       ),
       call("HaveTheManifestWritten", database),
       call("StartRestoreTests", verification),
+      call("LookAfterTheRotations", rotation),
       {
         sid: "SeeWhetherRunsAreAlive",
         actions: ["lambda:ListDurableExecutionsByFunction"],

@@ -10,6 +10,10 @@ export const rdsOf =
   (resource: string): Output<string> =>
     $interpolate`arn:aws:rds:${region.name}:${accountOf(region)}:${resource}`;
 
+/** By region: the lease says whose backups they are. */
+export const databaseIds = ({ home, standby }: Platform): Record<string, string> =>
+  Object.fromEntries([home, standby].map(({ region, databaseId }) => [region.name, databaseId]));
+
 /** Copies by the form of their names, which no database of production has: shared/copy.ts. */
 export const copies = ({ prefix }: Stage, site: Site): Output<string> =>
   rdsOf(site)(`db:${prefix}-verify-*`);

@@ -3,7 +3,7 @@ import { job } from "../job.ts";
 import { tableLinks } from "../links.ts";
 import type { Platform, Site } from "../platform.ts";
 import type { Stage } from "../stage.ts";
-import { restoreTest } from "./verification-permissions.ts";
+import { databaseIds, restoreTest } from "./verification-permissions.ts";
 
 /** Restores a backup apart from production, looks into it, and takes it away again. */
 export const verification = (stage: Stage, platform: Platform, site: Site): Job =>
@@ -34,7 +34,3 @@ export const verification = (stage: Stage, platform: Platform, site: Site): Job 
     may: restoreTest(stage, platform, site),
     vpc: { subnets: site.functionSubnets, securityGroups: [site.quarantine.functionGroup] },
   });
-
-/** By region: the lease says whose backups they are. */
-export const databaseIds = ({ home, standby }: Platform): Record<string, string> =>
-  Object.fromEntries([home, standby].map(({ region, databaseId }) => [region.name, databaseId]));

@@ -107,6 +107,9 @@ const wanted: [name: string, metric: string, when: string, during: string, silen
   ["verification-rpo", "RestoreRpoMet", "< 1", "1 of 1 x 3600 s", "ignore"],
   ["settings-drift", "SettingsDrift", "> 0", "1 of 1 x 3600 s", "ignore"],
   ["verification-copies-left", "LeftoverCopies", "> 0", "1 of 1 x 3600 s", "notBreaching"],
+  ["rotation-stale", "StaleSecrets", "> 0", "2 of 2 x 3600 s", "breaching"],
+  ["rotation-stuck", "StuckRotations", "> 0", "2 of 2 x 3600 s", "breaching"],
+  ["rotation-missing", "UnrotatedSecrets", "> 0", "2 of 2 x 3600 s", "breaching"],
   ["sweep-silent", "Invocations", "< 1", "3 of 3 x 3600 s", "breaching"],
   ["guard-silent", "Invocations", "< 1", "3 of 3 x 60 s", "breaching"],
   [

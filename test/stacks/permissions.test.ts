@@ -1,5 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { permissionsFile, permissionsPage } from "../../deploy/permissions.ts";
 import { comparePermissions } from "../../deploy/policies/permissions.ts";
@@ -21,12 +20,12 @@ import { person } from "../ops/stage.ts";
 import { type Stage as RepairStage, stage as repairStage } from "../remediation/stage.ts";
 import { stories as repairs } from "../remediation/stories.ts";
 import { listener } from "./calls.ts";
+import { commandsOf, deployed } from "./commands.ts";
 import { recorded } from "./recordings.ts";
 import { rotated } from "./rotated.ts";
 import { verified } from "./verified.ts";
 
 const { witness } = config.regions;
-const root = join(import.meta.dirname, "..", "..");
 
 type Heard = ReturnType<typeof listener>;
 
@@ -277,34 +276,6 @@ const opened = (
   closedAtMilliseconds: null,
 });
 
-/** Every function that the stacks make. */
-const deployed = readdirSync(join(root, "stacks", "jobs"))
-  .map((file) => file.replace(/\.ts$/, ""))
-  .filter((name) => existsSync(join(root, "functions", name)));
-
-/** What IAM calls otherwise. */
-const called: Readonly<Record<string, string>> = {
-  Invoke: "InvokeFunction",
-  ListObjectsV2: "ListBucket",
-};
-
-/** The commands that a function's own files send, as IAM calls them. */
-const commandsOf = (job: string): string[] => {
-  const folder = join(root, "functions", job);
-  const files = readdirSync(folder).filter((file) => file.endsWith(".ts"));
-  const names = files.flatMap((file) => {
-    const text = readFileSync(join(folder, file), "utf8");
-    // Two services may have a command of one name.
-    const aliases = new Map<string, string>();
-    for (const [, name = "", alias = ""] of text.matchAll(/(\w+)Command as (\w+)Command/g)) {
-      aliases.set(alias, name);
-    }
-    const sent = [...text.matchAll(/new (\w+)Command\(/g)].map(([, name = ""]) => name);
-    return sent.map((name) => aliases.get(name) ?? name);
-  });
-  return [...new Set(names.map((name) => called[name] ?? name))];
-};
-
 describe("what functions may do", () => {
   const heard = listener(witness);
   const stories = {
@@ -358,6 +329,38 @@ describe("what functions may do", () => {
         "Remediation",
         "autoscaling:TerminateInstanceInAutoScalingGroup",
         "autoscaling:DetachInstances",
+      ),
+    ],
+    [
+      "a restore test that may not take a snapshot",
+      "calls without permission: verification rds:RestoreDBInstanceFromDBSnapshot here snapshots",
+      swapped(
+        "Verification",
+        "rds:RestoreDBInstanceFromDBSnapshot",
+        "rds:RestoreDBClusterFromSnapshot",
+      ),
+    ],
+    [
+      "a sweep that may not have the rotations looked after",
+      "calls without permission: sweep lambda:InvokeFunction here function rotation",
+      swapped("Sweep", '-rotation"', '-canary"'),
+    ],
+    [
+      "a rotation that may not let a replica stand alone",
+      "calls without permission: rotation secretsmanager:StopReplicationToReplica here secret",
+      swapped(
+        "Rotation",
+        "secretsmanager:StopReplicationToReplica",
+        "secretsmanager:RemoveRegionsFromReplication",
+      ),
+    ],
+    [
+      "an overlap that may not replace instances",
+      "calls without permission: retirement autoscaling:StartInstanceRefresh there group",
+      swapped(
+        "Retirement",
+        "autoscaling:StartInstanceRefresh",
+        "autoscaling:CancelInstanceRefresh",
       ),
     ],
     [

@@ -1,6 +1,16 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { beforeAll } from "vitest";
 import type { Recording, Resource } from "../../deploy/recording.ts";
 import { record } from "../../deploy/recording.ts";
 
@@ -41,17 +51,48 @@ export const recorded = async (stage: "production" | "personal"): Promise<Record
   return structuredClone(await recording);
 };
 
+// Before the first test of a file, whose time is not meant for it.
+beforeAll(async () => {
+  for (const stage of ["production", "personal"] as const) await recorded(stage);
+}, 240_000);
+
 const load = async (stage: string): Promise<Recording> => {
   const folder = join(root, ".sst", "recorded");
   const file = join(folder, `kept-${stage}-${fingerprint()}.json`);
-  const kept = readKept(file);
-  if (kept) return kept;
-  const recording = await record({ root, stage });
   mkdirSync(folder, { recursive: true });
-  // Renamed into place, so that another worker never reads half of it.
-  writeFileSync(`${file}.${process.pid}`, JSON.stringify(recording));
-  renameSync(`${file}.${process.pid}`, file);
-  return recording;
+  for (let second = 0; second < mostSeconds; second += 1) {
+    const kept = readKept(file);
+    if (kept) return kept;
+    if (begins(`${file}.begun`)) break;
+    // Another worker is at it, with all of a processor.
+    await setTimeout(1000);
+  }
+  try {
+    // Also when that one has died, or takes too long.
+    const recording = await record({ root, stage });
+    // Renamed into place, so that another worker never reads half of it.
+    writeFileSync(`${file}.${process.pid}`, JSON.stringify(recording));
+    renameSync(`${file}.${process.pid}`, file);
+    return recording;
+  } finally {
+    rmSync(`${file}.begun`, { force: true });
+  }
+};
+
+/** The longest that another worker is waited for, and by then it is taken for dead. */
+const mostSeconds = 120;
+
+/** Whether this worker is the first to make it. */
+const begins = (mark: string): boolean => {
+  try {
+    writeFileSync(mark, String(process.pid), { flag: "wx" });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    // Gone by now, it has left a recording.
+    const since = statSync(mark, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    return Date.now() - since > 1000 * mostSeconds;
+  }
 };
 
 const readKept = (file: string): Recording | undefined => {

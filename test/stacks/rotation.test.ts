@@ -76,6 +76,13 @@ describe("a schedule in the operator's file", () => {
     expect(rotationSchema.safeParse({ schedules: { database } }).success).toBe(false);
   });
 
+  it("has the owner's password changed on an earlier day than the application's", () => {
+    const of = (day: number) => ({ everyMonths: 3, day, hour: 2 });
+    const says = (owner: number, database: number) =>
+      rotationSchema.safeParse({ schedules: { owner: of(owner), database: of(database) } }).success;
+    expect([says(4, 5), says(5, 5), says(6, 5)]).toEqual([true, false, false]);
+  });
+
   it("may say another night for one secret", () => {
     const database = { everyMonths: 2, day: 28, hour: 19 };
     expect(rotationSchema.safeParse({ schedules: { database } }).success).toBe(true);
