@@ -67,7 +67,8 @@ export const usage = `Nightshift without Slack. Straight to the coordination tab
   npm run ops -- rotations                which secrets are being rotated, and what forbids it now
   npm run ops -- rotate <secret>          shows what would be done, and asks for a confirmation
   npm run ops -- rotate <secret> dry-run  only shows it, and what forbids it now
-  npm run ops -- rotate <secret> compromise <reason>
+  npm run ops -- rotate <secret> compromise <reason>   the old value goes at once
+  npm run ops -- rotate <secret> abandon <reason>      gives up what is not complete
   npm run ops -- backups                  whether the backups are known to restore, and since when
   npm run ops -- verify-backup [random]   restores one now, apart from production
   npm run ops -- journal <run>            what a run saw, decided and did; the chain is verified

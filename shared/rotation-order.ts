@@ -15,8 +15,13 @@ export type Ordered = keyof typeof orderedKinds;
 
 export const isOrdered = (name: string): name is Ordered => Object.hasOwn(orderedKinds, name);
 
-/** - `usual`: old and new are both good for a while. `compromise`: somebody else may know the old one. */
-export type RotationMode = "usual" | "compromise";
+/**
+ * - `usual`: old and new are both good for a while.
+ * - `compromise`: somebody else may know the old one, which goes as soon as the new one is proven.
+ * - `abandon`: what is not complete is given up.
+ */
+export const rotationModes = ["usual", "compromise", "abandon"] as const;
+export type RotationMode = (typeof rotationModes)[number];
 
 /** What the rotation function finds when it is only looked at: nothing is changed by it. */
 export interface RotationLook {
@@ -76,6 +81,33 @@ export const readOrder = async (
   return order as unknown as RotationOrder;
 };
 
+const ruleId = (run: string): string => `rotation-mode#${run}`;
+
+/** Under what rule a rotation stands that somebody has asked for, from its beginning to its end. */
+export interface RotationRule {
+  mode: RotationMode;
+  reason: string;
+  by: string;
+}
+
+/**
+ * Kept by the run, and not in the order, which the next one replaces: neither the event of Secrets Manager
+ * nor whoever ends the overlap has a place for it. Throws when the table is silent.
+ */
+export const keepRule = async (
+  table: Coordination,
+  run: string,
+  rule: RotationRule,
+): Promise<void> => {
+  await table.write(ruleId(run), { set: { ...rule } });
+};
+
+/** Throws when the table is silent. */
+export const readMode = async (table: Coordination, run: string): Promise<RotationMode> => {
+  const item = await table.read(ruleId(run));
+  return rotationModes.find((mode) => mode === item?.mode) ?? "usual";
+};
+
 /** The order that a button was for. */
 export const orderOf = async (
   table: Coordination,
@@ -126,13 +158,48 @@ const usualSteps: Record<Ordered, readonly string[]> = {
   ],
 };
 
+const outage =
+  "Requests fail from then on until the instances are replaced, which begins at once: minutes.";
+
+/** Nothing waits for whoever still uses the old value. */
+const compromisedSteps: Record<Ordered, readonly string[]> = {
+  database: [
+    "The login that is idle gets a new password, logs in, and becomes the current login.",
+    "At once the old login loses its password, and its sessions are ended in both regions.",
+    outage,
+    ...fleet,
+  ],
+  owner: [
+    "The owner gets a new password, logs in with it, and the secret follows: the old one is worth nothing.",
+    "At once its other sessions are ended in both regions: a migration that is running is torn down.",
+    ...fleet,
+  ],
+  cache: [
+    "Both caches take a new token beside the current one, and it is used: that takes minutes.",
+    "At once both caches take only the new token. Connections that are open stay open, as AWS has it.",
+    outage,
+    ...fleet,
+  ],
+  "signing-keys": [
+    "The ring gets a new key, which signs at once; the old keys go out of the ring in the same minute.",
+    "Everybody is logged out: what an old key has signed is worth nothing on instances that know it.",
+    "Until all instances are replaced, a session may be taken by one of them and not by the other.",
+    ...fleet,
+  ],
+  "encryption-keys": [
+    ...usualSteps["encryption-keys"].slice(0, -1),
+    "Rows are sealed again with it. An old key stays in the ring for as long as rows or backups need it.",
+  ],
+  slack: usualSteps.slack,
+};
+
+const abandonedSteps: readonly string[] = [
+  "A new value that is not current yet is dropped, and it is made sure that the current one is good.",
+  "An overlap is not ended by anybody: old and new both stay valid, until the next rotation.",
+];
+
 /** What would be done, in order, for people. */
 export const rotationSteps = (ordered: Ordered, mode: RotationMode): string[] => {
-  const steps = [...usualSteps[ordered]];
-  if (mode === "usual") return steps;
-  return [
-    "The old value is taken for known to others: no time is given to whoever still uses it.",
-    ...steps.slice(0, -1),
-    "The old value loses its validity at once, and sessions that were opened with it are ended.",
-  ];
+  if (mode === "abandon") return [...abandonedSteps];
+  return [...(mode === "usual" ? usualSteps : compromisedSteps)[ordered]];
 };

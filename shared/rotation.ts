@@ -127,3 +127,35 @@ export const markSent = async (
         "value in use. Let that rotation go on.";
   return { refused: { code: "unsettled", reason } };
 };
+
+const rotatedId = (secret: string): string => `rotated#${secret}`;
+
+/** Keeps when a secret was rotated last: what Secrets Manager knows of it stays in the region it was in. */
+export const keepRotated = async (
+  table: Coordination,
+  secret: string,
+  atMilliseconds: number,
+): Promise<void> => {
+  await table.write(rotatedId(secret), { set: { atMilliseconds } });
+};
+
+/** Throws when the table is silent. Null when it never was. */
+export const whenRotated = async (table: Coordination, secret: string): Promise<number | null> => {
+  const item = await table.read(rotatedId(secret));
+  return item?.atMilliseconds === undefined ? null : Number(item.atMilliseconds);
+};
+
+/** Since when `version` of a secret was seen waiting: from now on, when another one was seen last. */
+export const waitingSince = async (
+  table: Coordination,
+  secret: string,
+  version: string,
+  now: number,
+): Promise<number> => {
+  const { item } = await table.write(`waiting#${secret}`, {
+    set: { version, sinceMilliseconds: now },
+    onlyIf: "attribute_not_exists(#version) OR #version <> :version",
+    values: { version },
+  });
+  return Number(item?.sinceMilliseconds ?? now);
+};

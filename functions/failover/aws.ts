@@ -62,6 +62,8 @@ export interface StandbyLink extends Record<string, unknown> {
   autoScalingGroup: string;
   /** Secrets by name; they have the same name in both regions. */
   secrets: string[];
+  /** The others that are rotated: a failover needs none of them, and a rebuild has all follow again. */
+  rotatedSecrets?: string[];
   /** Where this region is reached without the public name. */
   regionalName: string;
   publicUrl: string;

@@ -23,6 +23,7 @@ import {
   ReplicateSecretToRegionsCommand,
   ResourceNotFoundException,
   SecretsManagerClient,
+  StopReplicationToReplicaCommand,
 } from "@aws-sdk/client-secrets-manager";
 import { readAbort } from "../../shared/abort.ts";
 import { approvals } from "../../shared/approval.ts";
@@ -72,7 +73,7 @@ export const rebuildPorts = (runtime: Runtime): RebuildPorts => {
     awayId: other.database,
     parameterGroup: other.parameterGroup ?? null,
     standbyMinimum: config.sizes.application.standbyMinimum,
-    secretNames: own.secrets,
+    secretNames: [...own.secrets, ...(own.rotatedSecrets ?? [])],
     approvals: approvals(table),
     approvalExpirySeconds: config.failover.approvalExpirySeconds,
     readLease: () => readLease(table),
@@ -254,6 +255,11 @@ const secrets = (runtime: Runtime, here: string, away: string, key: string | und
       };
     },
     replicateSecret: async (name: string) => {
+      const { PrimaryRegion } = await near.send(new DescribeSecretCommand({ SecretId: name }));
+      // Still what a lost region replicated to this one: a replica cannot be replicated from.
+      if (PrimaryRegion !== undefined && PrimaryRegion !== here) {
+        await near.send(new StopReplicationToReplicaCommand({ SecretId: name }));
+      }
       await near.send(
         new ReplicateSecretToRegionsCommand({
           SecretId: name,

@@ -25,6 +25,9 @@ import { holderOf } from "./decide.ts";
 import type { KeepPorts, KeptSecret, SecretStanding } from "./keeping.ts";
 import type { Ports } from "./ports.ts";
 
+/** No value is changed, and no instance: only a move, a pause and a window of people hold it back. */
+const harmless = ["rotation", "deploy", "verification"];
+
 /** What the hourly look works with: the secrets of this region, and what the four steps know already. */
 export const keepPorts = (
   runtime: Runtime,
@@ -47,7 +50,7 @@ export const keepPorts = (
     overlapSeconds: longestOverlapSeconds(rotation),
     activeRegion,
     forbidden: async () =>
-      whilePaused(await readPause()) ?? whileFrozen(await readFreezes(), ["rotation"]) ?? null,
+      whilePaused(await readPause()) ?? whileFrozen(await readFreezes(), harmless) ?? null,
     standing: (name) => standingOf(client, region, name),
     standAlone: async (SecretId) => {
       await client.send(new StopReplicationToReplicaCommand({ SecretId }));

@@ -35,7 +35,7 @@ export interface KeepPorts {
   /** The longest that an overlap may last. */
   overlapSeconds: number;
   activeRegion(): Promise<string>;
-  /** Why nothing may be changed now: a failover, a deploy, a pause; null when nothing forbids it. */
+  /** Why nothing may be changed now: a failover, a pause; null when nothing forbids it. */
   forbidden(): Promise<Refusal | null>;
   standing(name: string): Promise<SecretStanding>;
   readFlight(scope: string): Promise<Flight | undefined>;

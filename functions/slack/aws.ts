@@ -17,6 +17,7 @@ import type { Runtime } from "../../shared/runtime.ts";
 import { linked, regionOf } from "../../shared/runtime.ts";
 import { claimNonce } from "./nonces.ts";
 import type { Runs } from "./orders.ts";
+import { otherSecrets } from "./signing-aws.ts";
 import type { FrontDoor } from "./slack.ts";
 
 /** Leaves half a second of Slack's three for the way. */
@@ -34,6 +35,7 @@ export const frontDoor = (runtime: Runtime): FrontDoor => {
   const table = coordination(runtime);
   const log = logger(runtime).with({ function: "slack", region });
   const read = slackCredentials(runtime);
+  const others = otherSecrets(runtime, table, quick);
   const credentials = async () => {
     const known = await read();
     for (const value of Object.values(known)) log.hide(value);
@@ -44,6 +46,11 @@ export const frontDoor = (runtime: Runtime): FrontDoor => {
     log,
     config: runtime.config,
     signingSecret: async () => (await credentials()).signingSecret,
+    otherSecrets: async () => {
+      const secrets = await others();
+      for (const secret of secrets) log.hide(secret);
+      return secrets;
+    },
     claimNonce: (signature, timestampSeconds) =>
       claimNonce(table, signature, timestampSeconds, runtime.random.id()),
     table,

@@ -245,8 +245,8 @@ export const helpText = [
     "repairs wait; `maintenance end` ends it.",
   "`/nightshift repairs` shows what is done by itself when an alarm rings, and how well.",
   "`/nightshift rotations` shows which secrets are being rotated, and what forbids a rotation now.",
-  "`/nightshift rotate <secret> [dry-run | compromise <reason>]` shows what would be done, and asks " +
-    "for a confirmation before it begins.",
+  "`/nightshift rotate <secret> [dry-run | compromise <reason> | abandon <reason>]` shows what " +
+    "would be done, and asks for a confirmation before it begins.",
   "`/nightshift backups` shows whether the backups are known to restore, and since when.",
   "`/nightshift verify-backup [random | 2026-11-22T03:00:00Z]` restores one now, apart from production.",
   "`/nightshift repairs ack <playbook>` gives a playbook its automatic right back.",

@@ -25,7 +25,7 @@ export const rotationTold = async (
   confirm: (said: string) => string = (said) => `/nightshift ${said}`,
 ): Promise<RotationTold> => {
   if (words.does === "dry-run") {
-    const planned = await planRotation(desk, words.ordered, "usual");
+    const planned = await planRotation(desk, words.ordered, words.mode);
     return "refused" in planned ? planned : { lines: dryRunLines(planned), data: planned };
   }
   if (words.does === "confirm") {

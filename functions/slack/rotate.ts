@@ -73,7 +73,7 @@ export const askRotation = async (
   const planned = await planRotation(desk, ordered, mode);
   if ("refused" in planned) return planned;
   const { seen } = planned;
-  if (seen.forbidden) return { refused: seen.forbidden };
+  if (mode !== "abandon" && seen.forbidden) return { refused: seen.forbidden };
   const atMilliseconds = Math.floor(clock.now());
   const { secret, version } = seen;
   const token = sha256(`${secret} ${version} ${by} ${atMilliseconds}`).slice(0, 32);
@@ -157,7 +157,9 @@ const carryOutOrder = async (desk: Desk, order: RotationOrder): Promise<Begun> =
     await approvals(table).withdraw(hash, why);
     return refuse("void", `${run} was not begun: ${why}. Ask anew: /nightshift rotate ${ordered}.`);
   }
-  if (!isAgain && seen.forbidden) return { refused: seen.forbidden };
+  // To give something up is never forbidden by what it is in the middle of.
+  const isHeld = mode !== "abandon" && !isAgain;
+  if (isHeld && seen.forbidden) return { refused: seen.forbidden };
   const spent = await approvals(table).use(hash, run, Math.floor(clock.now()));
   if ("refused" in spent) return spent;
   const who = [by, ...approval.approvals.map(({ user }) => user)].join(", ");
@@ -167,12 +169,18 @@ const carryOutOrder = async (desk: Desk, order: RotationOrder): Promise<Begun> =
   return { begun: told.did, order, region };
 };
 
+const modeWords: Record<RotationMode, string> = {
+  usual: "",
+  compromise: ", as compromised",
+  abandon: ", which is given up",
+};
+
 const numbered = (steps: readonly string[]): string[] =>
   steps.map((step, index) => `${index + 1}. ${step}`);
 
 /** What would be done, in order, and what forbids it; for people, whichever door they came through. */
 export const plannedLines = ({ ordered, mode, region, steps, seen }: Planned): string[] => [
-  `Rotation of ${ordered} (${seen.secret}) in ${region}${mode === "usual" ? "" : ", as compromised"}:`,
+  `Rotation of ${ordered} (${seen.secret}) in ${region}${modeWords[mode]}:`,
   ...numbered(steps),
   `Version ${seen.version} is current.`,
   ...(seen.left === "none"

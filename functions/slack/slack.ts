@@ -8,7 +8,6 @@ import type { Asked } from "../../shared/move.ts";
 import type { Fact, Refusal } from "../../shared/outcome.ts";
 import { returnRight } from "../../shared/repairs.ts";
 import type { SignedRequest, SlackPort } from "../../shared/slack.ts";
-import { verifySlackRequest } from "../../shared/slack.ts";
 import type { Override } from "../failover/request.ts";
 import { backups, orderVerification, verifyingText } from "./backups.ts";
 import { orderCarryOn } from "./carry-on.ts";
@@ -33,12 +32,15 @@ import { begunLines, carryOutAnswered } from "./rotate.ts";
 import { rotationTold } from "./rotate-told.ts";
 import { type RotateWords, rotateUsage } from "./rotate-words.ts";
 import { rotations } from "./rotations.ts";
+import { type OtherSecrets, verifiedBy } from "./signing.ts";
 import { pauseLine, repairs, status } from "./status.ts";
 
 export interface FrontDoor extends Desk {
   clock: Clock;
   log: Log;
   signingSecret(): Promise<string>;
+  /** While Slack's own secret is rotated there are others. */
+  otherSecrets: OtherSecrets;
   /** Throws when the coordination table is silent. */
   claimNonce(signature: string, timestampSeconds: number): Promise<Nonce>;
   channel: SlackPort;
@@ -55,7 +57,8 @@ export interface HttpAnswer {
 /** Answers one HTTP request that says it is from Slack. Nothing of a body is ever logged. */
 export const receive = async (door: FrontDoor, signed: SignedRequest): Promise<HttpAnswer> => {
   const within = deadline(door);
-  const verified = verifySlackRequest(signed, await door.signingSecret(), door.clock.now());
+  const { signingSecret, otherSecrets: others, clock } = door;
+  const verified = await verifiedBy(signed, { signingSecret, others, now: clock.now }, within);
   if (!verified.ok) {
     door.log.warn("request refused", { refused: verified.refused, bytes: signed.rawBody.length });
     return { statusCode: verified.refused === "too-large" ? 413 : 401 };

@@ -85,6 +85,11 @@ export const sweepPorts = (runtime: Runtime): SweepPorts => {
       const request = { ...due, by: "schedule", reason: "the daily restore test" };
       return invoker(runtime, near).tell(region, verification, request, due.run);
     },
+    rotations: async () => {
+      if (runtime.environment.SST_RESOURCE_RotationFunction === undefined) return null;
+      const { name } = linked<{ name: string }>(runtime, "RotationFunction");
+      return invoker(runtime, invocation).ask(region, name, { do: "keep" });
+    },
     publish: publisher(runtime, region),
     tell: async (text) => {
       const bounds = { timeoutSeconds: 5, attempts: 2 };

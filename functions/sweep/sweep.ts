@@ -6,6 +6,9 @@ import type { VerificationStanding } from "../../shared/verification.ts";
 import type { DueAge, InstanceSeen, Judged, RunSeen } from "./decide.ts";
 import { dueRun, judgeInstance } from "./decide.ts";
 
+/** As functions/rotation/keeping.ts tells it: sentences. */
+export type RotationsKept = Record<"stale" | "stuck" | "unrotated" | "mended", string[]>;
+
 /** The world as the sweep needs it. */
 export interface SweepPorts {
   clock: Clock;
@@ -32,6 +35,8 @@ export interface SweepPorts {
   activeRegion(): Promise<string>;
   standing(): Promise<VerificationStanding>;
   start(run: { run: string; age: DueAge }): Promise<void>;
+  /** What the rotation function of this region finds, and has put right; null where there is none. */
+  rotations(): Promise<RotationsKept | null>;
   publish(values: Record<string, number>): Promise<void>;
   tell(text: string): Promise<void>;
 }
@@ -69,6 +74,7 @@ export const sweep = async (ports: SweepPorts): Promise<Swept> => {
   await trying("end the freeze of a dead run", () => release(ports, swept));
   await trying("have the primary say what is in it", () => speak(ports));
   await trying("compare the settings", () => watch(ports, swept));
+  await trying("look after the rotations", () => keepRotations(ports));
   await trying("start what is due", () => start(ports, swept));
   await trying("say how it stands", () => publish(ports, swept));
   const { removed, reported, troubles, drift } = swept;
@@ -139,6 +145,20 @@ const driftText = (lines: readonly string[]): string[] =>
   lines.length === 0
     ? ["The settings of both regions are as configured again."]
     : ["Settings of the databases differ:", ...lines];
+
+/** Without an answer nothing is published, which alarms take for the worst. */
+const keepRotations = async (ports: SweepPorts): Promise<void> => {
+  const kept = await ports.rotations();
+  if (kept === null) return;
+  const { stale, stuck, unrotated, mended } = kept;
+  await ports.publish({
+    StaleSecrets: stale.length,
+    StuckRotations: stuck.length,
+    UnrotatedSecrets: unrotated.length,
+  });
+  // What is wrong is an alarm's to tell, each hour anew; what was put right is told once.
+  if (mended.length > 0) await ports.tell(mended.join(" "));
+};
 
 const speak = async (ports: SweepPorts): Promise<void> => {
   if ((await ports.activeRegion()) === ports.region) await ports.speak();

@@ -74,8 +74,9 @@ describe("what a new replica gets that RDS does not give it", () => {
     const AddReplicaRegions = [
       { Region: at.home.region, KmsKeyId: keyIn(at.home.region, "secrets") },
     ];
+    const { application, nightshift, slack } = names.secrets;
     expect(of("ReplicateSecretToRegions")).toMatchObject(
-      [names.secrets.application, names.secrets.nightshift].map((SecretId) => ({
+      [application, nightshift, slack].map((SecretId) => ({
         input: { SecretId, AddReplicaRegions },
       })),
     );

@@ -133,6 +133,57 @@ it("rests for as long as a session may live before a signing key goes", async ()
   expect(at.timeline.now() - begun).toBeGreaterThan(restSeconds * 1000);
 });
 
+describe("an overlap whose old value somebody else may know", () => {
+  const compromised = { did: "It is there.", isCompromised: true };
+
+  it("ends at once, and the instances follow", async () => {
+    const at = overlap({ told: (_r, asked) => (asked === "prove" ? compromised : undefined) });
+    at.sessions.set(home, 9);
+    expect(await at.run()).toMatchObject({ end: "retired" });
+    expect(at.happened).toEqual([
+      `promote in ${home}`,
+      `retire in ${home}`,
+      `expel in ${home}`,
+      `expel in ${away}`,
+      `replace ${home}`,
+      `replace ${away}`,
+      "let go",
+    ]);
+    expect(at.pages).toEqual([]);
+  });
+
+  it("does not wait for a region that says nothing for longer than ten minutes", async () => {
+    const silent = { refused: { code: "unknown", reason: "It could not be asked." } };
+    const at = overlap({
+      told: (region, asked) => {
+        if (asked !== "prove") return undefined;
+        return region === away ? silent : compromised;
+      },
+    });
+    const begun = at.timeline.now();
+    const { notes } = await at.run();
+    expect(notes.join(" ")).toContain(`Not proven in ${away}: It could not be asked.`);
+    expect(at.happened).toContain(`retire in ${home}`);
+    expect(at.timeline.now() - begun).toBeLessThan(1_800_000);
+  });
+});
+
+describe("an overlap that people have given up", () => {
+  const refused = { code: "abandoned", reason: "It was given up." };
+
+  it.each(["prove", "retire"])("ends at its next question, %s, and calls nobody", async (last) => {
+    let isGivenUp = last === "prove";
+    const at = overlap({
+      told: (_region, asked) => {
+        if (asked === last) isGivenUp = true;
+        return isGivenUp ? { refused } : undefined;
+      },
+    });
+    expect(await at.run()).toMatchObject({ end: "abandoned" });
+    expect(at.pages).toEqual([]);
+  });
+});
+
 describe("nobody is on the old login", () => {
   it.each([
     ["since the first look that saw nobody", 5, [0, 0], 5],

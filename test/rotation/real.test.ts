@@ -118,7 +118,7 @@ const load = (count: number) => {
   };
 };
 
-it(`fails no login and no request while the application's password is changed ${rotations} times`, async () => {
+it(`fails no login and no request while a password is changed ${rotations} times`, async () => {
   const fleet = load(3);
   const users = new Set<string | undefined>();
   for (let number = 1; number <= rotations; number += 1) {

@@ -107,19 +107,24 @@ const silencer = () => {
   return { observe, silence: (word: string) => void (silenced = word) };
 };
 
+/** Calls of Secrets Manager by somebody else. */
+const askerOf =
+  ({ service }: ReturnType<typeof secretsmanager>) =>
+  (operation: string, input: object): { ARN: string } => {
+    const call = { service: "secretsmanager", operation, region: here, from: here };
+    const act = service.operations[operation] as unknown as (
+      input: object,
+      call: object,
+    ) => { ARN: string };
+    return act(input, { ...call, account: "123456789012" });
+  };
+
 /** Keeps the secret that Slack and the front door share; gives its ARN. */
-const keepSecret = ({ service }: ReturnType<typeof secretsmanager>): string => {
+const keepSecret = (ask: ReturnType<typeof askerOf>): string => {
   const secret = { signingSecret: place.signingSecret, botToken: place.botToken };
-  const call = { service: "secretsmanager", operation: "CreateSecret", region: here, from: here };
-  const create = service.operations.CreateSecret as unknown as (
-    input: object,
-    call: object,
-  ) => { ARN: string };
-  const { ARN } = create(
-    { Name: "slack", SecretString: JSON.stringify(secret) },
-    { ...call, account: "123456789012" },
-  );
-  return ARN;
+  const ClientRequestToken = "first".padEnd(32, "0");
+  const SecretString = JSON.stringify(secret);
+  return ask("CreateSecret", { Name: "slack", ClientRequestToken, SecretString }).ARN;
 };
 
 /** The front door on the local AWS, in one process and in virtual time. */
@@ -131,6 +136,7 @@ export const stage = async () => {
   const lambda = recordingLambda();
   const tables = dynamodb(surroundings, tableDefinitions);
   const secrets = secretsmanager(surroundings);
+  const askSecrets = askerOf(secrets);
   const { observe, silence } = silencer();
   const services = [tables.service, secrets.service, lambda.service];
   const aws = endpoint(surroundings, services, { observe });
@@ -139,7 +145,7 @@ export const stage = async () => {
   const slack = slackStandIn(timeline, place);
   const lines: string[] = [];
   const runtime: Runtime = {
-    environment: environment(keepSecret(secrets)),
+    environment: environment(keepSecret(askSecrets)),
     clock: clockOn(timeline),
     random: seededRandom("handler"),
     web: systemWeb,
@@ -164,6 +170,7 @@ export const stage = async () => {
     timeline,
     faults,
     lambda,
+    askSecrets,
     slack,
     place,
     runtime,
