@@ -81,6 +81,8 @@ export interface Incident {
   told: Told[];
   /** When people were paged last; null when they were not. */
   pagedAtMilliseconds: number | null;
+  /** Pages that Slack has not taken yet, the oldest first: sent again at each look until it does. */
+  unsent?: string[];
   /** The message of its newest run: what is parked is answered below it. */
   message: { channel: string; ts: string } | null;
   closedAtMilliseconds: number | null;
@@ -129,6 +131,22 @@ export const keepIncident = async (
 };
 
 const attempts = 8;
+
+/** What Slack has taken is not sent again. Told twice is better than never: it is noted afterwards. */
+export const notedAsSent = async (
+  table: Coordination,
+  region: string,
+  sent: readonly string[],
+): Promise<void> => {
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const kept = await readIncident(table, region);
+    const unsent = kept?.incident.unsent ?? [];
+    const left = unsent.filter((text) => !sent.includes(text));
+    if (!kept || left.length === unsent.length) return;
+    if (await keepIncident(table, { ...kept.incident, unsent: left }, kept)) return;
+  }
+  throw new Error(`${attempts} others were faster to write the incident of ${region}`);
+};
 
 /** What a run has to say of itself. Nothing, when the incident has gone on to another run. */
 const amend = async (

@@ -12,6 +12,7 @@ import {
   undoOf,
   withinOf,
 } from "./actions.ts";
+import { count } from "./counting.ts";
 import { permitted } from "./guarding.ts";
 import type { Ending, Work } from "./remediation.ts";
 import { deedOf, human, nothing, record, refusedFor } from "./remediation.ts";
@@ -102,6 +103,7 @@ const seenThrough = async (work: Work, order: Order, before: Standing): Promise<
     return human(code, [`It may have been done once, and then: ${reason}`]);
   }
   if (done.is === "late") {
+    if (done.acts > 0) await count(work, "ineffective");
     const seen = done.last.known ? JSON.stringify(done.last.value.fields) : done.last.why;
     return human("late", [`It does not show. Last seen: ${seen}. ${done.doubt ?? ""}`.trim()]);
   }
@@ -113,6 +115,7 @@ const seenThrough = async (work: Work, order: Order, before: Standing): Promise<
   });
   run.doneAtMilliseconds = run.timeline.at(-1)?.atMilliseconds ?? null;
   if (strange.length === 0) return null;
+  if (done.acts > 0) await count(work, "ineffective");
   const note = `More has changed than this deed changes: ${strange.join("; ")}.`;
   return human("undeclared-change", [note]);
 };

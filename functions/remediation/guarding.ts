@@ -5,7 +5,7 @@ import { decide } from "./decide.ts";
 import type { Look } from "./evidence.ts";
 import { gather } from "./evidence.ts";
 import type { GuardFacts } from "./guardrails.ts";
-import { brakes, holds, objections } from "./guardrails.ts";
+import { alarmObjections, brakes, objections } from "./guardrails.ts";
 import type { Evidence } from "./playbooks.ts";
 import type { Ending, Work } from "./remediation.ts";
 import { deedOf, record, refusedFor } from "./remediation.ts";
@@ -21,7 +21,7 @@ export const guarded = async (
   const { steps, run } = work;
   const deed = deedOf(run);
   const refusals = await steps.step(`guardrails ${when}`, async () => {
-    const stopped = await unlessUnread(work);
+    const stopped = await stoppedBy(work);
     if (stopped) return [stopped];
     const facts = await gatherFacts(work);
     const { key } = run.wish;
@@ -78,10 +78,12 @@ const changedPlan = async ({ ports, run, playbook }: Work): Promise<Refusal[]> =
   return [{ code: "changed", reason }];
 };
 
-/** What cannot be read here cannot be read of the switch either, and that counts as on. */
-const unlessUnread = async (work: Work): Promise<Refusal | undefined> => {
+/** Whether somebody has stopped this run. What cannot be read counts as a word to stop for now. */
+const stoppedBy = async (work: Work): Promise<Refusal | undefined> => {
   const word = await observed("coordination table", work.ports.clock.now, () => aborted(work));
-  return word.known ? word.value : undefined;
+  if (word.known) return word.value;
+  const reason = `Whether somebody has stopped this run cannot be read (${word.why}).`;
+  return { code: "abort-unknown", reason };
 };
 
 /**
@@ -99,7 +101,7 @@ export const permitted = async (work: Work): Promise<Refusal | undefined> => {
   ]);
   // To take a deed back is what somebody wants who stops its run, or mutes its alarm.
   if (alarm) {
-    const stopped = (await unlessUnread(work)) ?? holds(alarm)[0];
+    const stopped = (await stoppedBy(work)) ?? alarmObjections(alarm, run.wish.key)[0];
     if (stopped) return stopped;
   }
   const pause = await ports.readPause();

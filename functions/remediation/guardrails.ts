@@ -57,7 +57,11 @@ export const brakes = (
   return frozen ? [frozen] : [];
 };
 
-const alarmObjections = (alarm: Fact<AlarmNow>, key: string): Refusal[] => {
+/**
+ * The alarm that it is about has to ring still, for the same reason, with nobody holding it: also before a
+ * call that gave no answer is made again, since what it was for may have got well by itself.
+ */
+export const alarmObjections = (alarm: Fact<AlarmNow>, key: string): Refusal[] => {
   if (!alarm.known) return holds(alarm);
   const { state } = alarm.value;
   if (state !== "ALARM") return [refusal("superseded", `The alarm is ${state} by now.`)];
@@ -65,11 +69,8 @@ const alarmObjections = (alarm: Fact<AlarmNow>, key: string): Refusal[] => {
   return [refusal("superseded", "The alarm was well in between: this is another one.")];
 };
 
-/**
- * Somebody may mute an alarm or switch its actions off while people think or a call is in doubt: asked
- * once more before each change. What cannot be read counts as held.
- */
-export const holds = (alarm: Fact<AlarmNow>): Refusal[] => {
+/** Somebody may mute an alarm or switch its actions off. What cannot be read counts as held. */
+const holds = (alarm: Fact<AlarmNow>): Refusal[] => {
   if (!alarm.known) {
     return [refusal("alarm-unknown", `The alarm cannot be read again (${alarm.why}).`)];
   }

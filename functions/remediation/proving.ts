@@ -1,5 +1,6 @@
 import { observed, withoutStop } from "../../shared/outcome.ts";
 import { undo } from "./carrying.ts";
+import { count } from "./counting.ts";
 import type { Look } from "./evidence.ts";
 import { gather } from "./evidence.ts";
 import { aborted } from "./guarding.ts";
@@ -90,17 +91,4 @@ export const judged = async (work: Work, since: number | null = null): Promise<S
     return { is: "unknown", says: "what was added does not serve yet", shows, atMilliseconds };
   const verdict = proof.judge(evidenceOf(run), now as Evidence<Look>, deed);
   return { ...verdict, shows, atMilliseconds };
-};
-
-/** How it has done decides over its right the next time. What cannot be counted stops nothing. */
-export const count = async (
-  { steps, clock, ports, run, playbook }: Work,
-  outcome: "healed" | "ineffective" | "shadowed" | "needless",
-): Promise<void> => {
-  const counted = await steps.step(`count ${outcome}`, () =>
-    observed("coordination table", clock.now, () =>
-      ports.countOutcome(playbook.name, run.name, outcome),
-    ),
-  );
-  if (!counted.known) run.unrecorded += 1;
 };

@@ -256,7 +256,9 @@ export const deedOf = ({ deed, name }: Run): Deed => {
 
 export const nothing = (code: string, notes: string[]): Ending => ({ end: "nothing", code, notes });
 /** What only the switch, a freeze or a mute holds back is tried again, and not counted. */
-const holding: readonly string[] = ["paused", "pause-unknown", "frozen", "freeze-unknown", "held"];
+const holding: readonly string[] = [
+  ...["paused", "pause-unknown", "frozen", "freeze-unknown", "held", "abort-unknown"],
+];
 
 /** A refusal as the end of a run. Whoever stops one has taken the matter into their own hands. */
 export const refusedFor = (code: string, notes: string[]): Ending => {

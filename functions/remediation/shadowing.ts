@@ -1,6 +1,7 @@
 import { observed } from "../../shared/outcome.ts";
 import { saysOf } from "./actions.ts";
-import { count, judged } from "./proving.ts";
+import { count } from "./counting.ts";
+import { judged } from "./proving.ts";
 import type { Ending, Work } from "./remediation.ts";
 import { deedOf, record } from "./remediation.ts";
 

@@ -8,7 +8,13 @@ import {
 import { clientOptions, near } from "../../shared/clients.ts";
 import { coordination } from "../../shared/coordination.ts";
 import { operatorsChannel, slackCredentials } from "../../shared/credentials.ts";
-import { claimLook, keepIncident, readIncident, readLook } from "../../shared/incident.ts";
+import {
+  claimLook,
+  keepIncident,
+  notedAsSent,
+  readIncident,
+  readLook,
+} from "../../shared/incident.ts";
 import { fateOf, invoker } from "../../shared/invoke.ts";
 import { logger } from "../../shared/log.ts";
 import { escalation } from "../../shared/message.ts";
@@ -63,6 +69,7 @@ export const triagePorts = (runtime: Runtime): TriagePorts => {
     claimLook: (seen, now) => claimLook(table, region, seen, now),
     readIncident: () => readIncident(table, region),
     keepIncident: (incident, seen) => keepIncident(table, incident, seen),
+    noteSent: (texts) => notedAsSent(table, region, texts),
     fate: fateOf(runtime, region, remediation.name),
     start: (request) => functions.tell(region, remediation.name, request, request.run),
     page: (text) => slack.post(escalation(region, people, text)),

@@ -26,6 +26,8 @@ export const lostSeconds = 3 * 3600;
 /** Alarms whose mute rules are looked at, in one round. */
 export const candidatesLimit = 5;
 const parkedLimit = 24;
+/** Pages that wait for Slack: the newest say what matters by then. */
+const unsentLimit = 3;
 
 /** All that are for a kind of alarm, the root-most first. */
 const covering = (covers: readonly Covers[], kind: string): Covers[] =>
@@ -67,20 +69,26 @@ const lastRepair = ({ tried }: Incident): number =>
 
 /**
  * Alarms whose mute rules have to be read before anything can begin or anybody is called: of each kind the
- * first that could be acted upon, and the next one when a mute rule is known to hold that.
+ * first that could be acted upon, and the next ones when mute rules are known to hold those before.
  */
 export const candidates = (facts: TriageFacts): string[] => {
   const live = liveOf(facts);
   if (live.length === 0) return [];
   const incident = folded(facts, live);
   const wanted = overdue(incident, facts).map(({ oldest }) => oldest.name);
-  const settled = new Set<string>();
+  const kinds = new Map<string, { held: Set<string>; open: Set<string> }>();
   for (const { ringing, covers } of isUnderWay(incident) ? [] : ordered(incident, facts)) {
-    if (settled.has(ringing.kind) || spentFor(incident, facts, ringing, covers)) continue;
-    const mute = facts.mutes[ringing.name];
-    if (mute?.known && mute.value) continue;
-    settled.add(ringing.kind);
-    wanted.push(ringing.name);
+    const { kind, name } = ringing;
+    const { held, open } = kinds.get(kind) ?? { held: new Set<string>(), open: new Set<string>() };
+    kinds.set(kind, { held, open });
+    // One at first; the more of a kind are muted, the more of it are asked about at once.
+    if (open.size > 2 * held.size || spentFor(incident, facts, ringing, covers)) continue;
+    const mute = facts.mutes[name];
+    if (mute?.known && mute.value) held.add(name);
+    else {
+      open.add(name);
+      wanted.push(name);
+    }
   }
   const unread = [...new Set(wanted)].filter((name) => facts.mutes[name] === undefined);
   return unread.slice(0, candidatesLimit);
@@ -88,6 +96,14 @@ export const candidates = (facts: TriageFacts): string[] => {
 
 /** One region's alarms, its incident, and what happens next. Pure. */
 export const judge = (facts: TriageFacts): Judged => {
+  const judged = judgedOf(facts);
+  const { page, incident } = judged;
+  if (!page || !incident) return judged;
+  const unsent = [...(incident.unsent ?? []), page.text].slice(-unsentLimit);
+  return { ...judged, incident: { ...incident, unsent } };
+};
+
+const judgedOf = (facts: TriageFacts): Judged => {
   const live = liveOf(facts);
   const before = openOf(facts);
   // Alarms that no playbook is for open nothing: people have them by e-mail.

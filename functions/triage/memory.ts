@@ -52,6 +52,7 @@ export const folded = (facts: TriageFacts, live: Ringing[]): Incident => {
     attempt: null,
     ...memory,
     parked: [],
+    unsent: incident?.unsent ?? [],
     message: null,
     closedAtMilliseconds: null,
   };

@@ -45,7 +45,7 @@ export const paged = (
   const { incident } = judged;
   if (!incident || judged.page) return judged;
   const given = newOnes(incident, left.filter(isWorthAPage(facts)).map(newsOf));
-  const late = unattended(incident, facts).map(({ kind, count, says }) => ({
+  const late = overdue(incident, facts).map(({ kind, count, says }) => ({
     kind,
     hash: lateHash,
     line: lineOf({ kind, count, why: says }),
@@ -113,15 +113,17 @@ interface Unattended {
 }
 
 /**
- * Whatever playbooks say: kinds that have rung for long with no deed done since, and none under way for
- * them. A kind that people were told of since, for whatever reason, is not among them.
+ * Whatever playbooks say, and as far as mute rules are known: kinds that have rung for long with no deed
+ * done since, and none under way for them. A kind that people were told of since, for whatever reason, is
+ * not among them.
  */
 export const overdue = (incident: Incident, facts: TriageFacts): Unattended[] => {
   const { now } = facts;
   const deed = lastDeed(incident);
   const byKind = Map.groupBy(liveOf(facts), ({ kind }) => kind);
   return [...byKind].flatMap(([kind, alarms]): Unattended[] => {
-    const oldest = oldestOf(alarms);
+    // One that a mute rule holds does not hide the others of its kind.
+    const oldest = oldestOf(alarms.filter(({ name }) => !isMuted(facts, name)));
     if (!oldest || isBeingDealtWith(incident, facts, kind)) return [];
     const since = Math.max(oldest.sinceMilliseconds, deed);
     const lately = Math.min(since, now - slowlySeconds * 1000);
@@ -134,12 +136,10 @@ export const overdue = (incident: Incident, facts: TriageFacts): Unattended[] =>
   });
 };
 
-/** Those of them that no mute rule holds, as far as anybody can tell. */
-const unattended = (incident: Incident, facts: TriageFacts): Unattended[] =>
-  overdue(incident, facts).filter(({ oldest }) => {
-    const mute = facts.mutes[oldest.name];
-    return mute !== undefined && !(mute.known && mute.value);
-  });
+const isMuted = ({ mutes }: TriageFacts, name: string): boolean => {
+  const mute = mutes[name];
+  return mute?.known === true && mute.value;
+};
 
 const lastDeed = ({ tried }: Incident): number =>
   Math.max(

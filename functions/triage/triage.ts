@@ -27,6 +27,8 @@ export interface TriagePorts {
   readIncident(): Promise<KeptIncident | null>;
   /** False when somebody else has changed it since. */
   keepIncident(incident: Incident, seen: KeptIncident | null): Promise<boolean>;
+  /** These pages have reached people. */
+  noteSent(texts: readonly string[]): Promise<void>;
   /** What Lambda says of an attempt's execution. */
   fate(run: string): Promise<Fate>;
   start(request: RemediationRequest): Promise<void>;
@@ -147,6 +149,8 @@ const look = async (ports: TriagePorts): Promise<Triaged> => {
   if (judged.incident && !(await ports.keepIncident(judged.incident, kept))) {
     return { is: "overtaken" };
   }
+  // Before anything that may throw: nobody else tells people of it.
+  await page(ports, judged.incident ?? incident);
   if (judged.start) await ports.start(requestOf(region, judged.start));
   await tell(ports, judged, incident);
   if (judged.incident) ports.log("alarms were looked at", { ...summary(judged) });
@@ -194,13 +198,23 @@ const requestOf = (
   message,
 });
 
-/** Slack being silent stops nothing here, and every alarm tells people by e-mail as well. */
-const tell = async (ports: TriagePorts, judged: Judged, before: Incident | null): Promise<void> => {
-  const { page, parked, incident } = judged;
-  if (page) {
-    const delivery = await ports.page(page.text);
-    ports.log("people are told", { text: page.text, delivery });
+/**
+ * What people have to know and nobody has told them yet: what is kept with the incident is sent at each
+ * look until Slack has taken it. Slack being silent stops nothing else.
+ */
+const page = async (ports: TriagePorts, incident: Incident | null): Promise<void> => {
+  const sent: string[] = [];
+  for (const text of incident?.unsent ?? []) {
+    const delivery = await ports.page(text);
+    ports.log("people are told", { text, delivery });
+    if (delivery.delivered) sent.push(text);
   }
+  if (sent.length > 0) await ports.noteSent(sent);
+};
+
+/** Below the message of the incident, for whoever reads there. */
+const tell = async (ports: TriagePorts, judged: Judged, before: Incident | null): Promise<void> => {
+  const { parked, incident } = judged;
   const message = incident?.message ?? before?.message ?? null;
   if (!message || parked.length === 0 || incident?.id !== before?.id) return;
   const delivery = await ports.thread(message.ts, `Parked: ${parked.slice(0, 12).join("; ")}`);

@@ -6,7 +6,12 @@ import { tableOf, tally, wrongs } from "./faults-table.ts";
 /** Real time for a few runs, on a machine that does something else as well. */
 const fewRuns = 60_000;
 
-const table = await tableOf("emergency");
+/** `EVERY_BLOW=1` strikes each call in each way; else each in half of them, in turn. */
+const isWhole = process.env.EVERY_BLOW === "1";
+const table = (await tableOf("emergency")).map(({ label, faults }, row) => ({
+  label,
+  faults: faults.filter((_, column) => isWhole || (row + column) % 2 === 0),
+}));
 // Nothing that an emergency needs for a minute stops it.
 const { strike, counts } = tally([]);
 

@@ -30,9 +30,9 @@ export const everyBlow = (labels: readonly string[]): Blow[] => [
 ];
 
 /** Of so many checkpoints one is tried in a story; the next story tries the one after it. */
-const stride = 13;
+const stride = 17;
 /** So many blows to calls at most in each story, besides those to its own changes. */
-const most = 7;
+const most = 5;
 
 /**
  * A share that the stories have between them. The changes that only this story makes meet all of their

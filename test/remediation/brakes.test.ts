@@ -322,7 +322,7 @@ describe("what a repair leans on", () => {
     );
     const before = await at.serving();
     await at.sicken();
-    expect(await at.ended()).toMatchObject({ end: "held", code: "pause-unknown", acts: 0 });
+    expect(await at.ended()).toMatchObject({ end: "held", code: "abort-unknown", acts: 0 });
     await expectUntouched(at, before);
   });
 

@@ -11,7 +11,7 @@ import { systemRandom } from "../../shared/random.ts";
 import { firstValues, names, passwords, type Stage, stage, token } from "./stage.ts";
 
 /** A hundred in a row take most of a minute; `EVERY_BLOW=1` makes them. */
-const rotations = process.env.EVERY_BLOW === "1" ? 100 : 40;
+const rotations = process.env.EVERY_BLOW === "1" ? 100 : 25;
 const database = "ledger";
 
 const moment = () => new Promise<void>((resolve) => setTimeout(resolve, 5));

@@ -55,7 +55,7 @@ describe("a planned move under load without anything else going wrong", () => {
 });
 
 describe("moves among faults, crashes and people", () => {
-  const seeds = 90;
+  const seeds = 60;
 
   it(
     `breaks no invariant and meets all that it is about, over ${seeds} seeds and ${staged.length} stories`,

@@ -51,6 +51,22 @@ describe("users are hurt, and no playbook has a deed for it", () => {
     expect(pages.map(({ text }) => text.includes("a mute rule holds it"))).toEqual([true]);
   });
 
+  it("calls people for one of a kind that rings beside a muted one", () => {
+    const { passes, pages, mutes, rings } = night([], real);
+    rings([ring("zone-hosts", start, "-1"), ring("zone-hosts", start + 1, "-2")]);
+    mutes("nightshift-zone-hosts-1");
+    passes(180, () => "nothing");
+    expect(pages[0]?.minute).toBeLessThanOrEqual(31);
+  });
+
+  it.each([4, 5, 12])("finds the one of a kind that is not muted among %i that are", (muted) => {
+    const { passes, starts, mutes, rings } = night([], real);
+    rings(Array.from({ length: muted + 1 }, (_, at) => ring("zone-hosts", start + at, `-${at}`)));
+    for (let at = 0; at < muted; at += 1) mutes(`nightshift-zone-hosts-${at}`);
+    passes(10, () => "needs-human");
+    expect(starts).toHaveLength(1);
+  });
+
   it("calls nobody when the repair has helped before the ten minutes were over", () => {
     const { passes, pages } = night(["unhealthy-hosts"], real);
     passes(
