@@ -246,12 +246,12 @@ const secrets = (runtime: Runtime, here: string, away: string, key: string | und
         there(name),
       ]);
       const replica = own.ReplicationStatus?.find(({ Region }) => Region === away);
-      const version = current(own);
       return {
         name,
         status: replica?.Status ?? null,
         why: replica?.StatusMessage ?? null,
-        same: copy.PrimaryRegion === here && version !== undefined && current(copy) === version,
+        // One that nobody has put a value into, as Slack's may be, has nothing to be copied.
+        same: copy.PrimaryRegion === here && current(copy) === current(own),
       };
     },
     replicateSecret: async (name: string) => {
