@@ -44,9 +44,10 @@ const endless = async (work: Work, run: string, { by, reason }: Said): Promise<T
   await ports.keepRule(run, { mode: "abandon", reason, by });
   await ports.advanceFlight({ scope, run }, "ended");
   await ports.letGo(run);
-  const left =
-    `Old and new value of ${name} are both valid. The next rotation takes the old one away, whoever ` +
-    "still uses it then.";
+  const later = kind.isSealing
+    ? "The next rotation goes on with sealing rows again; no key goes before that."
+    : "The next rotation takes the old one away, whoever still uses it then.";
+  const left = `Old and new value of ${name} are both valid. ${later}`;
   await ports.record(run, {
     key: "abandoned",
     kind: "decided",
