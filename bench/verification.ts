@@ -1,10 +1,12 @@
 /**
  * `node bin/run.mjs bench/verification.ts --gigabytes 5`: a database of that size on a real PostgreSQL, read
  * in full by the function's own code, next to `pg_dump` and a plain COPY to nowhere on the same server.
- * It takes minutes, so `npm run bench` leaves it out.
+ * It takes minutes, so `npm run bench` leaves it out. PostgreSQL from npm has no `pg_dump`, and one older
+ * than the server refuses: `--postgres /usr/lib/postgresql/15` takes server and `pg_dump` from there.
  */
 import { execFile, execFileSync } from "node:child_process";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { Client } from "pg";
@@ -25,6 +27,7 @@ const { values } = parseArgs({
   options: {
     gigabytes: { type: "string", default: "1" },
     turn: { type: "string", default: "30" },
+    postgres: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
@@ -33,6 +36,8 @@ const turnSeconds = Number(values.turn);
 if (!(gigabytes > 0 && gigabytes <= 50 && turnSeconds > 0)) {
   throw new Error("--gigabytes takes a number up to 50, --turn seconds above 0");
 }
+
+const dumpProgram = values.postgres ? join(values.postgres, "bin", "pg_dump") : "pg_dump";
 
 const tell = (line: string) => void process.stderr.write(`${line}\n`);
 
@@ -81,14 +86,12 @@ const copyToNowhere = async (login: Administration): Promise<number> => {
   return seconds;
 };
 
-/** `PG_DUMP` names one that is at least as new as the server: an older one refuses. */
 const dumpToNowhere = async (login: DatabaseTarget): Promise<number | string> => {
-  const program = process.env.PG_DUMP ?? "pg_dump";
   const { host, port, user, password } = login;
   const where = ["--host", host, "--port", String(port), "--username", user];
   try {
     return await timed(() =>
-      run(program, [...where, "--file", "/dev/null", database], {
+      run(dumpProgram, [...where, "--file", "/dev/null", database], {
         env: { ...process.env, PGPASSWORD: password },
       }),
     );
@@ -109,7 +112,12 @@ const versionOf = (program: string): string => {
 const timeline = scaledTimeline({ speed: 1, origin: 0, realStart: Date.now() }, (error) => {
   throw error;
 });
-const engine = await realEngine({ timeline, random: systemRandom, reachable: () => true });
+const engine = await realEngine({
+  timeline,
+  random: systemRandom,
+  reachable: () => true,
+  ...(values.postgres && { installation: values.postgres }),
+});
 try {
   const address = await engine.create({
     id: "copy",
@@ -133,7 +141,7 @@ try {
   const measured = {
     machine: { node: process.version, cores: availableParallelism() },
     gigabytes: bytes / 1e9,
-    dumpVersion: versionOf(process.env.PG_DUMP ?? "pg_dump"),
+    dumpVersion: versionOf(dumpProgram),
     rounds,
   };
   process.stdout.write(`${values.json ? JSON.stringify(measured) : printed(measured)}\n`);

@@ -71,9 +71,10 @@ const installedPackage = (): string => {
  * happen where install scripts are switched off. False when they cannot be made here either.
  */
 const repairLinks = async (native: string): Promise<boolean> => {
-  const links: { source: string; target: string }[] = JSON.parse(
-    await readFile(join(native, "pg-symlinks.json"), "utf8"),
-  );
+  const list = join(native, "pg-symlinks.json");
+  // An installation that did not come from npm has its links.
+  if (!(await exists(list))) return true;
+  const links: { source: string; target: string }[] = JSON.parse(await readFile(list, "utf8"));
   for (const { source, target } of links) {
     // The paths in the list start with the name of the folder that is `native` here.
     const at = join(native, relative("native", target));
@@ -93,6 +94,14 @@ const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** 18 of `postgres (PostgreSQL) 18.4`. */
+export const majorVersion = async (native: string): Promise<number> => {
+  const { stdout } = await run(join(native, "bin", "postgres"), ["--version"]);
+  const major = Number(/\) (\d+)/.exec(stdout)?.[1]);
+  if (!major) throw new Error(`no version of PostgreSQL in: ${stdout}`);
+  return major;
+};
 
 const runs = (native: string, account: Account | undefined): Promise<boolean> =>
   run(join(native, "bin", "postgres"), ["--version"], { ...account, cwd: "/" }).then(

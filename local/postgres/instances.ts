@@ -23,6 +23,8 @@ export interface RealEngineOptions {
   host?(region: Place): string;
   /** Modelled milliseconds that a connection into silence lasts at most; 120 s when not given. */
   silenceMilliseconds?: number;
+  /** The folder of another installation of PostgreSQL, 15 or newer; the one from npm when not given. */
+  installation?: string;
 }
 
 /** A way in for a judge, past the proxies and every fence. Nobody else may use it. */
@@ -55,6 +57,7 @@ export interface Context {
   options: RealEngineOptions;
   keeper: Processes;
   native: string;
+  major: number;
   folder: string;
   password: string;
   instances: Map<string, Instance>;
@@ -155,8 +158,9 @@ export const startServer = async (context: Context, instance: Instance): Promise
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const { name: id, folder } = instance;
+    const { native, major } = context;
     const failure = await context.keeper
-      .ask({ act: "start", id, native: context.native, folder, settings: settings(port) })
+      .ask({ act: "start", id, native, folder, settings: settings(port, major) })
       .then(
         () => undefined,
         (error: Error) => error,

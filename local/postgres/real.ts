@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, escapeIdentifier, escapeLiteral } from "pg";
 import { beginArchive, fetchLog, loseSegment, restoreTo } from "./archive.ts";
-import { binaries, unprivilegedAccount } from "./binaries.ts";
+import { binaries, majorVersion, unprivilegedAccount } from "./binaries.ts";
 import { addReplica, takeSnapshot } from "./copies.ts";
 import type { Address, DatabaseEngine, NewInstance, ReplicaPosition } from "./engine.ts";
 import { dropForgottenSlots, follow, followersOf, unfollow } from "./following.ts";
@@ -105,11 +105,12 @@ const prepare = async (options: RealEngineOptions): Promise<Context> => {
   // The keeper comes first: from here on it removes the folder however this process ends.
   const keeper = processes(folder, account);
   try {
-    const native = await binaries(folder, account);
+    const native = await binaries(folder, account, options.installation);
+    const major = await majorVersion(native);
     const password = options.random.id();
     const kept = { instances: new Map(), endpoints: new Map(), snapshots: new Map() };
     const archives = new Map();
-    return { options, keeper, native, folder, password, ...kept, archives };
+    return { options, keeper, native, major, folder, password, ...kept, archives };
   } catch (error) {
     await keeper.close();
     throw error;

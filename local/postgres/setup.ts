@@ -26,7 +26,7 @@ export const emptiedFolders = [
  * The data of a drill may be lost with the machine, so nothing is synced; what a killed server had
  * committed is in the machine's page cache and stays.
  */
-export const settings = (port: number): string[] => {
+export const settings = (port: number, major: number): string[] => {
   const values: Record<string, string | number> = {
     listen_addresses: "127.0.0.1",
     port,
@@ -46,8 +46,8 @@ export const settings = (port: number): string[] => {
     max_wal_size: "64MB",
     // Shared memory in the data folder leaves nothing behind when a server is killed.
     dynamic_shared_memory_type: "mmap",
-    // Worker processes for reading would double the number of processes for nothing.
-    io_method: "sync",
+    // Worker processes for reading would double the number of processes for nothing; 18 brought them.
+    ...(major >= 18 && { io_method: "sync" }),
     max_logical_replication_workers: 0,
     jit: "off",
     lc_messages: "C",

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { settlingSeconds } from "../../shared/freeze.ts";
 import type { HookTools } from "../simulation/world.ts";
-import { order, primary, stage, standby } from "./stage.ts";
+import { order, primary, stage, standby, type Wanted } from "./stage.ts";
 
 interface Killed {
   phase: "before" | "after";
@@ -9,7 +9,7 @@ interface Killed {
 }
 
 /** An overlap whose execution is killed at one checkpoint, or at none. */
-const lived = async (blow?: Killed) => {
+const lived = async (blow?: Killed, told?: Wanted["told"]) => {
   let [last, hits] = [0, 0];
   const hooks = (_tools: HookTools) => ({
     lambda: {
@@ -21,7 +21,7 @@ const lived = async (blow?: Killed) => {
       },
     },
   });
-  const at = await stage({ hooks });
+  const at = await stage({ hooks, ...(told ? { told } : {}) });
   try {
     await at.start();
     const result = await at.ended();
@@ -54,6 +54,30 @@ it("ends an overlap on real fleets and databases, whichever of its steps it is k
     if (pages.length > 0) wrong.push(`${where}: people were called`);
     const proven = firstOf(happened, `prove in ${standby}`);
     if (firstOf(happened, `retire in ${primary}`) < proven) wrong.push(`${where}: too early`);
+  }
+  expect(wrong).toEqual([]);
+}, 60_000);
+
+it("ends a compromised value at once and once, whichever of its steps it is killed at", async () => {
+  const told: Wanted["told"] = (_region, asked) =>
+    asked === "prove" ? { did: "It is there.", isCompromised: true } : undefined;
+  const quiet = await lived(undefined, told);
+  expect(quiet.result).toMatchObject({ end: "retired" });
+  expect(quiet.last).toBeGreaterThan(12);
+  const wrong: string[] = [];
+  for (let number = 1; number <= quiet.last; number += stride) {
+    const phase = number % 2 === 0 ? "before" : "after";
+    const { result, hits, freezes, happened, pages } = await lived({ phase, number }, told);
+    const where = `killed ${phase} checkpoint ${number}`;
+    if (hits !== 1) wrong.push(`${where}: was not`);
+    if (result.end !== "retired") wrong.push(`${where}: ${result.end} ${result.notes.join(" ")}`);
+    if (freezes.length > 0) wrong.push(`${where}: repairs are still held back`);
+    if (pages.length > 0) wrong.push(`${where}: people were called`);
+    const retired = firstOf(happened, `retire in ${primary}`);
+    for (const region of [primary, standby]) {
+      const expelled = firstOf(happened, `expel in ${region}`);
+      if (retired < 0 || expelled < retired) wrong.push(`${where}: sessions of ${region} first`);
+    }
   }
   expect(wrong).toEqual([]);
 }, 60_000);

@@ -13,7 +13,7 @@ export const order: Order = {
   token: "t",
 };
 
-interface Wanted {
+export interface Wanted {
   hooks?(tools: HookTools): Hooks;
   /** What a region's rotation function says; that it is done, when left out. */
   told?(region: string, asked: Asked): Told | undefined;
