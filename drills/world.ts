@@ -399,17 +399,21 @@ const rehearsed = (region: string, now: number): Proof => ({
   atMilliseconds: now - 7 * 86_400_000,
 });
 
-/** Nightshift's own tables are made by its own function, as a deployment does. */
+/**
+ * Nightshift's own tables are made by its own function, as a deployment does. Its time runs fast and a busy
+ * machine's does not, so that a connection may not come about in it: it is asked again, as a person would.
+ */
 const prepareDatabase = async (aws: Cloud, region: string): Promise<void> => {
-  const answer = await aws.ask<{ FunctionError?: string; Payload?: Uint8Array }>(
-    "lambda",
-    "Invoke",
-    region,
-    { FunctionName: "database", Payload: Buffer.from('{"do":"prepare"}') },
-  );
-  if (answer.FunctionError) {
-    throw new Error(
-      `the database was not prepared: ${Buffer.from(answer.Payload ?? []).toString()}`,
+  const attempts = 5;
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await aws.ask<{ FunctionError?: string; Payload?: Uint8Array }>(
+      "lambda",
+      "Invoke",
+      region,
+      { FunctionName: "database", Payload: Buffer.from('{"do":"prepare"}') },
     );
+    if (!answer.FunctionError) return;
+    const said = Buffer.from(answer.Payload ?? []).toString();
+    if (attempt === attempts) throw new Error(`the database was not prepared: ${said}`);
   }
 };
