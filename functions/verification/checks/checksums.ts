@@ -36,7 +36,7 @@ export const checksums = (policy: CheckPolicy, wanted: readonly AppendOnly[]): C
       const found = parseManifest({ format: 1, extensions: [], ...(rows[0]?.found as object) });
       const wrong = differences(windows, found?.windows ?? []);
       if (wrong.length > 0) {
-        const says = `${counted(wrong.length, "table")} hold other values than the primary did.`;
+        const says = `Other values than on the primary in ${counted(wrong.length, "table")}.`;
         return { is: "failed", expected, actual: few(wrong, 10), says };
       }
       const total = windows.reduce((sum, each) => sum + each.rows, 0);

@@ -84,7 +84,7 @@ const told = ({ keys, rows, orphans }: Seen, damage: string[]): CheckResult => {
   const base = { name, expected, measured: { foreignKeys: keys, rows } };
   const wrong = [...orphans, ...damage];
   if (wrong.length > 0) {
-    const says = `${counted(wrong.length, "foreign key")} have rows that name nobody: ${few(wrong, 3)}.`;
+    const says = `Rows that name nobody, by ${counted(wrong.length, "foreign key")}: ${few(wrong, 3)}.`;
     return { ...base, is: "failed", actual: few(wrong, 20), says };
   }
   const actual = `${counted(keys, "foreign key")}, ${counted(rows, "row")}`;

@@ -39,7 +39,7 @@ export const rowCounts = (policy: CheckPolicy): Check =>
         const says = `All ${counted(tables.length, "table")} are there, with enough rows.`;
         return { is: "passed", expected, actual: "as expected", says };
       }
-      const says = `${counted(wrong.length, "table")} lack rows, or are not there: ${few(wrong, 3)}.`;
+      const says = `Rows, or all of it, are missing in ${counted(wrong.length, "table")}: ${few(wrong, 3)}.`;
       return { is: "failed", expected, actual: few(wrong, 20), says };
     },
   );
